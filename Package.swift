@@ -1,0 +1,44 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// Purser: targets are rooms. What a room may import is the list beside it, and nothing else;
+// `TidyTests` compares every `import` line in Sources/ with this file and with the table in
+// Sources/README.md.
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+let cSettings: [CSetting] = [.treatAllWarnings(as: .error)]
+let cxxSettings: [CXXSetting] = [.treatAllWarnings(as: .error)]
+
+let package = Package(
+    name: "purser",
+    products: [
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        // System libraries, one module map each.
+        .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+
+        // Thin shims over C and C++ libraries and compiler intrinsics.
+        .target(name: "CHash", cSettings: cSettings),
+
+        // Pure rooms: no Foundation, no I/O.
+        .target(name: "Core", dependencies: ["CHash", "CSodium"], swiftSettings: settings),
+
+        // Rooms that touch the world.
+
+
+        .testTarget(name: "CoreTests", dependencies: ["Core", "CHash"], exclude: ["oracle"], swiftSettings: settings),
+        // Reads the sources, the protocol pages and this file; and drives the built binaries.
+    ],
+    cLanguageStandard: .c17,
+    cxxLanguageStandard: .cxx20
+)

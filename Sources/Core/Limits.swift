@@ -1,0 +1,84 @@
+// Limits: every bound there is, with its unit and its reason. `protocol/limits.md` lists the same names and values, and a
+// test compares the two.
+
+public enum Limits {
+    // An event's own fields. Text is counted in Unicode scalars, as Tanso counts characters; four bytes each at most.
+    public static let eventNameScalars = 128
+    public static let idempotencyKeyScalars = 64
+    public static let customerReferenceScalars = 256
+    public static let featureKeyScalars = 128
+    public static let modelScalars = 128
+    public static let modelProviderScalars = 64
+    public static let flowIdScalars = 64
+    public static let identifierScalars = 128
+    public static let regionScalars = 64
+    public static let metaBytes = 16 * 1024
+    public static let usageObjectBytes = 8 * 1024
+    /// Kinds of usage one event may carry.
+    public static let usageLines = 32
+    public static let customerFieldScalars = 100
+    public static let emailScalars = 254
+
+    // Requests.
+    public static let batchEvents = 10_000
+    public static let httpHeadBytes = 16 * 1024
+    public static let httpHeaders = 64
+    public static let httpTargetBytes = 8 * 1024
+    public static let httpBodyBytes = 4 * 1024 * 1024
+    public static let httpChunkLineBytes = 64
+    /// Of a chunked body as it came: its data, and what the chunks add to it.
+    public static let httpChunkedBytes = 8 * 1024 * 1024
+    public static let httpTrailerBytes = 1024
+    public static let jsonDepth = 16
+    /// Values in one JSON document, or in one event of a batch.
+    public static let jsonValues = 65_536
+    /// Fields of one event object, or of one object of a usage object, that are not known: telling repeated ones takes the square of it.
+    public static let jsonUnknownFields = 64
+    public static let headerKeyScalars = 255
+    public static let framePayloadBytes = 1024 * 1024
+    public static let frameEvents = 8_192
+    public static let frameStrings = 8_192
+    /// Payload of a frame before the hello was accepted.
+    public static let helloBytes = 1024
+    public static let helloKeyBytes = 255
+    public static let helloNameBytes = 255
+    public static let pingBytes = 64
+    public static let queryLimit = 1_000
+    public static let queryDefaultLimit = 50
+
+    // Time.
+    public static let headSeconds = 10
+    public static let bodySeconds = 30
+    public static let idleSeconds = 300
+    public static let writeSeconds = 60
+
+    // The daemon.
+    public static let connections = 10_000
+    /// Queries that wait for their answer.
+    public static let pendingQueries = 1_000
+    public static let outputHighWater = 4 * 1024 * 1024
+    public static let pendingJournalBytes = 32 * 1024 * 1024
+    public static let segmentBytes = 64 * 1024 * 1024
+    public static let batchBytes = 4 * 1024 * 1024
+    /// No event fact, with the definitions of its names, is larger; batches and segments keep this much in hand.
+    public static let largestEventBytes = 64 * 1024
+    public static let internedStrings = 16_777_216
+    public static let apiKeys = 1_000
+    public static let ownPrices = 10_000
+    public static let ownPriceVariants = 64
+    public static let storedResponses = 100_000
+    public static let storedResponseBytes = 64 * 1024
+    public static let dedupWindowDays = 35
+
+    // The projection.
+    /// Cells of the delta, or new names and customers, that make it flush at once: 14 MB.
+    public static let projectionCells = 100_000
+    /// Descriptions of chunks (16 KiB each, one per MiB of journal) that make it flush at once.
+    public static let projectionChunks = 128
+    /// Groups of one margins answer that are listed; the totals are over all.
+    public static let marginItems = 10_000
+    /// Groups of one margins query: 34 MB while it runs.
+    public static let marginGroups = 250_000
+    /// Journal that one page of events reads before it is answered as it is, with a cursor to go on from.
+    public static let eventScanBytes = 512 * 1024 * 1024
+}
