@@ -19,6 +19,7 @@ let cxxSettings: [CXXSetting] = [.treatAllWarnings(as: .error)]
 let package = Package(
     name: "purser",
     products: [
+        .library(name: "PurserClient", targets: ["Client"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -32,11 +33,19 @@ let package = Package(
 
         // Pure rooms: no Foundation, no I/O.
         .target(name: "Core", dependencies: ["CHash", "CSodium"], swiftSettings: settings),
+        .target(name: "Frames", dependencies: ["Core"], swiftSettings: settings),
 
         // Rooms that touch the world.
+        .target(name: "Client", dependencies: ["Frames", "Core"], swiftSettings: settings),
 
 
         .testTarget(name: "CoreTests", dependencies: ["Core", "CHash"], exclude: ["oracle"], swiftSettings: settings),
+        .testTarget(
+            name: "FramesTests",
+            dependencies: ["Frames", "Client", "Core"],
+            exclude: ["purser_frames.py"],
+            swiftSettings: settings
+        ),
         // Reads the sources, the protocol pages and this file; and drives the built binaries.
     ],
     cLanguageStandard: .c17,
