@@ -30,10 +30,12 @@ let package = Package(
 
         // Thin shims over C and C++ libraries and compiler intrinsics.
         .target(name: "CHash", cSettings: cSettings),
+        .target(name: "CSimdjson", cxxSettings: cxxSettings, linkerSettings: [.linkedLibrary("simdjson")]),
 
         // Pure rooms: no Foundation, no I/O.
         .target(name: "Core", dependencies: ["CHash", "CSodium"], swiftSettings: settings),
         .target(name: "Frames", dependencies: ["Core"], swiftSettings: settings),
+        .target(name: "Wire", dependencies: ["CSimdjson", "Core"], swiftSettings: settings),
 
         // Rooms that touch the world.
         .target(name: "Client", dependencies: ["Frames", "Core"], swiftSettings: settings),
@@ -46,6 +48,7 @@ let package = Package(
             exclude: ["purser_frames.py"],
             swiftSettings: settings
         ),
+        .testTarget(name: "WireTests", dependencies: ["Wire", "Core"], swiftSettings: settings),
         // Reads the sources, the protocol pages and this file; and drives the built binaries.
     ],
     cLanguageStandard: .c17,

@@ -1,0 +1,182 @@
+// EventJSON: events from JSON into an `EventBlock`.
+//
+// Guarantees: every byte of an accepted request has been checked as JSON; an event is either read whole or carries the
+// first line of the outcome ladder that holds for it and the field that is to blame; its neighbours are not affected.
+// Nothing is allocated once the buffers have grown. Refuses, in an event: repeated fields, text that is too long or holds
+// control characters, amounts below zero or beyond their range, identifiers that are not UUIDs. `null` means absent;
+// fields that are not known are ignored.
+
+import CSimdjson
+public import Core
+
+/// A reusable reader of event requests.
+public struct EventJSON: ~Copyable {
+    public enum Shape: Sendable {
+        /// One object.
+        case single
+        /// One array of objects.
+        case array
+        /// One object a line.
+        case ndjson
+    }
+
+    public enum Reading: Sendable {
+        /// The events are in the block, those that are refused with their outcome.
+        case ok
+        /// The request as a whole is not what it should be; the block is as it was.
+        case malformed(message: StaticString, offset: Int)
+        /// More than `Limits.batchEvents`; the block is as it was.
+        case tooManyEvents
+    }
+
+    var reader = JSONReader()
+    var memo = NameMemo()
+    /// Where the text of each rare field is, by tag; the bits of `EventScan.extras` tell which are set.
+    let slots: UnsafeMutablePointer<UnsafeRawBufferPointer>
+    /// Keys that are not known, of the event in the first half and of its `costInput` in the second.
+    let unknown: UnsafeMutablePointer<UnsafeRawBufferPointer>
+
+    public init() {
+        slots = .allocate(capacity: 16)
+        unknown = .allocate(capacity: Limits.jsonUnknownFields * 2)
+    }
+
+    deinit {
+        slots.deallocate()
+        unknown.deallocate()
+    }
+
+    /// Reads the events of `body` and adds them to `block`, in order. With `ignoringKey` the events' own keys are neither read
+    /// nor judged, because a header replaces them.
+    public mutating func read(
+        _ body: UnsafeRawBufferPointer, shape: Shape, ignoringKey: Bool = false, into block: inout EventBlock
+    ) -> Reading {
+        memo = NameMemo()
+        let before = BlockMark(block)
+        let reading: Reading =
+            switch shape {
+            case .single: readSingle(body, ignoringKey, &block)
+            case .array: readArray(body, ignoringKey, &block)
+            case .ndjson: readLines(body, ignoringKey, &block)
+            }
+        if case .ok = reading { return reading }
+        before.restore(&block)
+        return reading
+    }
+
+    private mutating func readSingle(_ body: UnsafeRawBufferPointer, _ ignoringKey: Bool, _ block: inout EventBlock) -> Reading {
+        let code = reader.document(body, depth: Limits.jsonDepth, values: Limits.jsonValues)
+        guard code == 0 else { return malformed(code) }
+        guard reader.nodes[0].kind == JSONNodeKind.object else { return .malformed(message: "The event is not an object", offset: 0) }
+        readEvent(ignoringKey, &block)
+        return .ok
+    }
+
+    private mutating func readArray(_ body: UnsafeRawBufferPointer, _ ignoringKey: Bool, _ block: inout EventBlock) -> Reading {
+        var code = reader.index(body)
+        guard code == 0 else { return malformed(code) }
+        code = reader.enterArray()
+        let first = block.count
+        while code == 1 {
+            code = reader.flatten(depth: Limits.jsonDepth, values: Limits.jsonValues)
+            guard code == 0 else { break }
+            if block.count - first >= Limits.batchEvents { return .tooManyEvents }
+            readEvent(ignoringKey, &block)
+            code = reader.nextElement()
+        }
+        if code == 0 { code = reader.finish() }
+        return code == 0 ? .ok : malformed(code)
+    }
+
+    private mutating func readLines(_ body: UnsafeRawBufferPointer, _ ignoringKey: Bool, _ block: inout EventBlock) -> Reading {
+        guard let base = body.baseAddress else { return .ok }
+        let first = block.count
+        var start = 0
+        while start < body.count {
+            let lineEnd = endOfLine(base, start, body.count)
+            var from = start
+            var to = lineEnd
+            start = lineEnd + 1
+            while from < to, isSpace(body[from]) { from += 1 }
+            while to > from, isSpace(body[to - 1]) { to -= 1 }
+            guard from < to else { continue }
+            if block.count - first >= Limits.batchEvents { return .tooManyEvents }
+            let line = UnsafeRawBufferPointer(start: base + from, count: to - from)
+            if reader.document(line, depth: Limits.jsonDepth, values: Limits.jsonValues) == 0 {
+                readEvent(ignoringKey, &block)
+            } else {
+                addMalformed(&block)
+            }
+        }
+        return .ok
+    }
+
+    private func endOfLine(_ base: UnsafeRawPointer, _ start: Int, _ end: Int) -> Int {
+        var i = start
+        while i + 8 <= end {
+            let hits = HTTPGrammar.equal(HTTPGrammar.word(base, i), 0x0A)
+            if hits != 0 { return i + hits.trailingZeroBitCount >> 3 }
+            i += 8
+        }
+        while i < end, HTTPGrammar.byte(base, i) != 0x0A { i += 1 }
+        return i
+    }
+
+    private func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
+
+    private func malformed(_ code: Int32) -> Reading {
+        let fault = reader.fault(code)
+        return .malformed(message: fault.message, offset: fault.offset)
+    }
+
+    private func addMalformed(_ block: inout EventBlock) {
+        var event = EventRecord()
+        event.usageStart = UInt32(truncatingIfNeeded: block.usageCount)
+        event.outcome = .malformed
+        block.add(event)
+    }
+
+    /// Reads the event that was flattened last.
+    private mutating func readEvent(_ ignoringKey: Bool, _ block: inout EventBlock) {
+        guard reader.nodes[0].kind == JSONNodeKind.object else {
+            addMalformed(&block)
+            return
+        }
+        var scan = EventScan()
+        scan.ignoringKey = ignoringKey
+        readMembers(&scan, &block)
+        finish(&scan, &block)
+    }
+}
+
+/// How full a block was, to take back what a refused request added.
+private struct BlockMark {
+    let arena: Int
+    let names: Int
+    let events: Int
+    let usage: Int
+
+    init(_ block: borrowing EventBlock) {
+        arena = block.arena.count
+        names = block.nameCount
+        events = block.count
+        usage = block.usageCount
+    }
+
+    func restore(_ block: inout EventBlock) {
+        block.arena.truncate(to: arena)
+        block.nameCount = names
+        block.count = events
+        block.usageCount = usage
+    }
+}
+
+/// The name each field had last, so that a run of equal names enters the block once.
+struct NameMemo {
+    var eventName: UInt32 = 0
+    var customer: UInt32 = 0
+    var feature: UInt32 = 0
+    var model: UInt32 = 0
+    var provider: UInt32 = 0
+    var region: UInt32 = 0
+}
