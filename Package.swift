@@ -31,11 +31,15 @@ let package = Package(
         // Thin shims over C and C++ libraries and compiler intrinsics.
         .target(name: "CHash", cSettings: cSettings),
         .target(name: "CSimdjson", cxxSettings: cxxSettings, linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(name: "CToml", cxxSettings: cxxSettings),
+        .target(name: "CCatalogue", exclude: ["catalogue", "make_catalogue.py", "catalogue_names.py", "NOTICE"], cSettings: cSettings),
 
         // Pure rooms: no Foundation, no I/O.
         .target(name: "Core", dependencies: ["CHash", "CSodium"], swiftSettings: settings),
         .target(name: "Frames", dependencies: ["Core"], swiftSettings: settings),
         .target(name: "Wire", dependencies: ["CSimdjson", "Core"], swiftSettings: settings),
+        .target(name: "Toml", dependencies: ["CToml"], swiftSettings: settings),
+        .target(name: "Pricing", dependencies: ["CCatalogue", "Core", "Toml"], swiftSettings: settings),
 
         // Rooms that touch the world.
         .target(name: "Client", dependencies: ["Frames", "Core"], swiftSettings: settings),
@@ -49,6 +53,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "WireTests", dependencies: ["Wire", "Core"], swiftSettings: settings),
+        .testTarget(name: "PricingTests", dependencies: ["Pricing", "Toml", "Core"], exclude: ["oracle.py"], swiftSettings: settings),
         // Reads the sources, the protocol pages and this file; and drives the built binaries.
     ],
     cLanguageStandard: .c17,

@@ -1,0 +1,76 @@
+// The TOML reader: exact text, paths and lines, and errors that name the place.
+
+import Testing
+import Toml
+
+private func parse(_ text: String) throws(TomlError) -> [TomlItem] { try TomlDocument.parse(Array(text.utf8), name: "file.toml") }
+
+@Test func aValueKeepsItsPathKindTextAndLine() throws {
+    let items = try parse(
+        """
+        listen = ["unix:/run/a.sock", "tcp:127.0.0.1:7787"]
+        empty = []
+
+        [[price]]
+        id = "x"
+        [price.rates]
+        input = 2.50
+        on = true
+        """)
+    #expect(
+        items == [
+            TomlItem(path: ["empty"], kind: .emptyArray, text: "", line: 2),
+            TomlItem(path: ["listen", "0"], kind: .string, text: "unix:/run/a.sock", line: 1),
+            TomlItem(path: ["listen", "1"], kind: .string, text: "tcp:127.0.0.1:7787", line: 1),
+            TomlItem(path: ["price", "0", "id"], kind: .string, text: "x", line: 5),
+            TomlItem(path: ["price", "0", "rates", "input"], kind: .float, text: "2.50", line: 7),
+            TomlItem(path: ["price", "0", "rates", "on"], kind: .boolean, text: "true", line: 8),
+        ])
+    #expect(items[4].dotted == "price.0.rates.input")
+}
+
+@Test(arguments: [
+    ("0.1", "0.1"), ("0.10000000000000000555", "0.10000000000000000555"), ("1_000.000_1", "1000.0001"), ("+2.5", "2.5"),
+    ("1e-7", "1e-7"), ("-3.25", "-3.25"),
+])
+func aFloatIsTheCharactersOfTheFile(_ written: String, _ text: String) throws {
+    #expect(try parse("a = \(written)").first?.text == text)
+    #expect(try parse("a = \(written) # behind").first?.text == text)
+    #expect(try parse("b = { \"grün €\" = 'äöü', a = \(written), c = [1] }").first { $0.path == ["b", "a"] }?.text == text)
+    #expect(try parse("a = [1.5, \(written), 2.5]\r\n").first { $0.path == ["a", "1"] }?.text == text)
+}
+
+@Test(arguments: ["2026-08-17", "2026-08-17T01:02:03Z", "2026-08-17T01:02:03.5+08:00", "2026-08-17 01:02:03Z"])
+func aDateIsTheCharactersOfTheFile(_ written: String) throws {
+    let item = try parse("# comment\n  from = \(written)   # behind").first
+    #expect(item == TomlItem(path: ["from"], kind: .datetime, text: written, line: 2))
+}
+
+@Test func anIntegerIsDecimalHoweverItIsWritten() throws {
+    #expect(try parse("a = 0x1F\nb = 1_000\nc = -7").map(\.text) == ["31", "1000", "-7"])
+}
+
+@Test func whatIsNotTomlIsRefusedWithItsLine() {
+    #expect(throws: TomlError.self) { try parse("a = 1\nb = \n") }
+    do {
+        _ = try parse("a = 1\na = 2\n")
+        Issue.record("a key given twice was taken")
+    } catch {
+        #expect(error.line == 2)
+        #expect(error.name == "file.toml")
+        #expect(error.description.hasPrefix("file.toml:2:"))
+    }
+}
+
+@Test func bytesThatAreNotUTF8AreRefused() {
+    #expect(throws: TomlError.self) { try TomlDocument.parse([0x61, 0x3D, 0x22, 0xFF, 0x22], name: "x") }
+}
+
+@Test func nestingBeyondTheParsersBoundIsRefused() {
+    #expect(throws: TomlError.self) { try parse("a = " + String(repeating: "[", count: 10_000)) }
+}
+
+@Test func anEmptyDocumentHasNoValues() throws {
+    #expect(try parse("").isEmpty)
+    #expect(try parse("[table]\n") == [TomlItem(path: ["table"], kind: .emptyTable, text: "", line: 1)])
+}
