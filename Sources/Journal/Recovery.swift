@@ -1,0 +1,334 @@
+// Recovery: reads a journal from its first segment to its end, hands every batch on, and leaves the files such that a
+// writer can go on. One batch is in flight at a time, so a crash can tear the last batch only, or the header of a segment
+// without batches. Anything else that does not check out is damage: it is refused with file and byte, and nothing is
+// changed.
+//
+// The decision table. Rows are tried in order; the first that holds decides.
+//
+// Files
+//   A  the name is not that of a segment                                              ignored
+//   B  no segment                                                                     a new journal
+//   C  a number between the lowest and the highest is missing                         damage: missingSegment
+//
+// Header of the first, then of each next segment; one is begun when its header block is not all zeros
+//   D  a valid header of a newer version                                              unsupported
+//   E  not valid, and any byte after the header block or in a later segment           damage: header
+//   F  not valid, and the lowest number is above 1                                    damage: header
+//   G  not valid otherwise                                                            not begun: set to zero, the end is before it
+//   H  another number than the file's name                                            damage: number
+//   I  another journal id than the segment before                                     damage: foreign
+//   J  not the sequence or CRC at which the segment before ended                      damage: missingBatches, there
+//   K  the file is longer than the header says                                        damage: longSegment
+//
+// Place after the last good batch
+//   L  a batch of a newer version                                                     unsupported
+//   M  a batch that checks out with another CRC before it                             damage: chain
+//   N  a batch that checks out with another first sequence                            damage: sequence
+//   O  a batch that checks out                                                        visited; the place moves on
+//   P  not a batch, and the header of one checks out at any later place               damage: batchHeader or batchBody
+//   Q  not a batch, any byte to the end is not zero, and the next segment is begun    damage: batchHeader, batchBody or residue
+//   R  zeros to the end, the file is short, and the next segment is begun             damage: shortSegment
+//   S  zeros to the end, and the next segment has a valid header                      on with the next segment
+//   T  not a batch, and any byte to the end is not zero                               torn: zeroed to the end, synced
+//   U  zeros to the end                                                               the journal's end
+//
+// (The last batch may so far be in the kernel's cache only: the process may have been killed before its sync, or the sync
+// failed and the kernel took the pages for clean. Visiting it makes it count, so it is written again as it stands, and
+// synced. Identical bytes cannot tear.)
+//
+// After the end
+//   V  the last segment is short                                                      extended by zeros, synced
+//   W  one blank segment of the right size follows                                    kept as the prepared one
+//   X  other blank segments follow                                                    removed
+
+internal import Core
+
+/// What recovery found.
+public struct RecoveredJournal: Equatable, Sendable {
+    public var tail: JournalTail
+    /// The lowest segment there is; 0 when there was none.
+    public var firstSegment: UInt32 = 0
+    /// The highest segment that exists, prepared or in use; 0 when there is none.
+    public var lastPrepared: UInt32 = 0
+    public var batches: UInt64 = 0
+    public var events: UInt64 = 0
+    /// Bytes of batches, padding included.
+    public var bytes: UInt64 = 0
+    /// Bytes of a torn batch or header that were (or, when inspecting, would be) set to zero.
+    public var cutBytes: Int = 0
+    /// Bytes by which the last segment was (or would be) extended.
+    public var extendedBytes: Int = 0
+    /// Blank files that were (or would be) removed.
+    public var removed: [String] = []
+    /// Names that are not segments.
+    public var ignored: [String] = []
+
+    init(tail: JournalTail) { self.tail = tail }
+}
+
+public enum Recovery<S: Storage> {
+    /// What the caller does with a batch: its header, and its facts without padding, valid until the closure returns.
+    public typealias Visit = (BatchInfo, UnsafeRawBufferPointer) throws -> Void
+
+    /// Reads everything in order. Batches after damage are never visited. `segmentBytes` is the size of new segments;
+    /// existing ones carry their own. With `repairs` false nothing is written, and a journal that is being written to may
+    /// be read: what is in flight then counts as cut. `newID` names the journal when there is none yet.
+    public static func run(
+        _ storage: S, segmentBytes: Int, repairs: Bool = true, newID: JournalID = .random(), visit: Visit
+    ) throws(JournalError) -> RecoveredJournal {
+        precondition(SegmentFormat.isValid(size: segmentBytes))
+        do {
+            var pass = RecoveryPass(storage, segmentBytes: segmentBytes, repairs: repairs, newID: newID)
+            return try pass.run(visit)
+        } catch let error as JournalError {
+            throw error
+        } catch let error as StorageError {
+            throw .storage(error)
+        } catch {
+            throw .visitor(error)
+        }
+    }
+}
+
+private struct RecoveryPass<S: Storage>: ~Copyable {
+    let storage: S
+    let segmentBytes: Int
+    let repairs: Bool
+    let newID: JournalID
+    var window: SegmentWindow<S>
+    var numbers: [UInt32] = []
+    var result: RecoveredJournal
+    /// Ranges to overwrite with zeros once everything was looked at.
+    var repairsDue: [(file: String, from: Int, to: Int)] = []
+    /// The last batch visited.
+    var last: BatchInfo?
+
+    init(_ storage: S, segmentBytes: Int, repairs: Bool, newID: JournalID) {
+        self.storage = storage
+        self.segmentBytes = segmentBytes
+        self.repairs = repairs
+        self.newID = newID
+        window = SegmentWindow(storage, capacity: min(1 << 20, segmentBytes))
+        result = RecoveredJournal(tail: JournalTail(new: newID, segmentBytes: segmentBytes))
+    }
+
+    mutating func run(_ visit: Recovery<S>.Visit) throws -> RecoveredJournal {
+        for name in try storage.list() {
+            if let number = SegmentFormat.number(ofFile: name) { numbers.append(number) } else { result.ignored.append(name) }
+        }
+        numbers.sort()
+        result.ignored.sort()
+        guard let first = numbers.first else { return result }
+        for (index, number) in numbers.enumerated() where number != first + UInt32(index) {
+            throw damage(first + UInt32(index), 0, .missingSegment)
+        }
+
+        var index = 0
+        var current: SegmentHeader?
+        var reading: SegmentHeader.Reading? = try header(first)
+        while let found = reading {
+            let number = numbers[index]
+            if case .valid(let header) = found {
+                try admit(header, number: number, isFirst: index == 0)
+                current = header
+                reading = try scan(header, at: index, visit)
+                index += 1
+                continue
+            }
+            // Only segment 1 may lack a header while nothing stands before it.
+            if index == 0, first != 1 { throw headerError(found, number) }
+            if let error = try begunError(found, at: index) {
+                // A journal in use moves on while it is read: the segment may have been begun a moment ago.
+                guard !repairs, case .valid(let header) = try header(number) else { throw error }
+                if let current { reading = try scan(current, at: index - 1, visit) } else { reading = .valid(header) }
+                continue
+            }
+            try clearHeader(found, number)
+            break
+        }
+        try settle(from: index)
+        return result
+    }
+
+    // MARK: - Headers
+
+    private mutating func header(_ number: UInt32) throws(StorageError) -> SegmentHeader.Reading {
+        window.open(SegmentFormat.fileName(number))
+        let block = try window.bytes(at: 0, atLeast: SegmentFormat.headerBytes)
+        return SegmentHeader.read(UnsafeRawBufferPointer(rebasing: block.prefix(SegmentFormat.headerBytes)))
+    }
+
+    private func headerError(_ reading: SegmentHeader.Reading, _ number: UInt32) -> JournalError {
+        if case .unsupported(let version) = reading {
+            return .unsupported(file: SegmentFormat.fileName(number), offset: 0, version: version)
+        }
+        return damage(number, 0, .header)
+    }
+
+    /// Rows D and E: the header at `index` is not valid, so nothing may stand after it.
+    private mutating func begunError(_ reading: SegmentHeader.Reading, at index: Int) throws(StorageError) -> JournalError? {
+        let number = numbers[index]
+        if case .unsupported = reading { return headerError(reading, number) }
+        if try isBegun(number, from: SegmentFormat.headerBytes) { return damage(number, 0, .header) }
+        for later in numbers[(index + 1)...] where try isBegun(later, from: 0) { return damage(number, 0, .header) }
+        return nil
+    }
+
+    /// Whether any byte from `offset` on is not zero.
+    private mutating func isBegun(_ number: UInt32, from offset: Int) throws(StorageError) -> Bool {
+        let file = SegmentFormat.fileName(number)
+        window.open(file)
+        return try window.rest(after: offset, segment: number, seed: 0, end: try storage.size(file)).lastNonZero != nil
+    }
+
+    /// Row F: a header that was being written when the machine stopped.
+    private mutating func clearHeader(_ reading: SegmentHeader.Reading, _ number: UInt32) throws(StorageError) {
+        guard reading == .broken else { return }
+        let file = SegmentFormat.fileName(number)
+        window.open(file)
+        let block = try window.bytes(at: 0, atLeast: SegmentFormat.headerBytes)
+        let length = (lastNonZero(UnsafeRawBufferPointer(rebasing: block.prefix(SegmentFormat.headerBytes))) ?? -1) + 1
+        result.cutBytes += length
+        repairsDue.append((file, 0, length))
+    }
+
+    /// Rows H to K.
+    private mutating func admit(_ header: SegmentHeader, number: UInt32, isFirst: Bool) throws {
+        if header.number != number { throw damage(number, 0, .number) }
+        if isFirst {
+            result.tail.id = header.id
+            result.tail.nextSequence = header.firstSequence
+            result.tail.lastCRC = header.previousCRC
+        } else if header.id != result.tail.id {
+            throw damage(number, 0, .foreign)
+        } else if header.firstSequence != result.tail.nextSequence || header.previousCRC != result.tail.lastCRC {
+            throw damage(result.tail.segment, Int(result.tail.offset), .missingBatches)
+        }
+        if try storage.size(SegmentFormat.fileName(number)) > header.segmentBytes {
+            throw damage(number, header.segmentBytes, .longSegment)
+        }
+        result.tail.segment = number
+        result.tail.offset = UInt32(SegmentFormat.headerBytes)
+        result.tail.segmentBytes = header.segmentBytes
+        result.tail.lastTime = max(result.tail.lastTime, header.createdAt)
+    }
+
+    // MARK: - Batches
+
+    /// Visits the batches of a segment. The result is the reading of the next segment's header when the journal goes on
+    /// (or could go on) there, nil when this segment is the last file.
+    private mutating func scan(
+        _ header: SegmentHeader, at index: Int, _ visit: Recovery<S>.Visit
+    ) throws -> SegmentHeader.Reading? {
+        let number = numbers[index]
+        let file = SegmentFormat.fileName(number)
+        let seed = header.id.seed(segment: number)
+        let end = header.segmentBytes
+        window.open(file)
+        while true {
+            try visitBatches(number, seed: seed, end: end, visit)
+            let place = Int(result.tail.offset)
+            let (check, _) = try window.batch(at: place, segment: number, seed: seed, end: end)
+            let rest = try window.rest(after: place, segment: number, seed: seed, end: end)
+            var next: SegmentHeader.Reading?
+            if index + 1 < numbers.count { next = try self.header(numbers[index + 1]) }
+            let nextIsBegun = next != nil && next != .blank
+            if rest.lastNonZero != nil || nextIsBegun {
+                // The same as above, for batches: what was in flight may be durable by now.
+                window.open(file)
+                if case .good = try window.batch(at: place, segment: number, seed: seed, end: end).check { continue }
+            }
+            let reason: DamageReason = if case .badBody = check { .batchBody } else { .batchHeader }
+            if rest.laterBatch != nil { throw damage(number, place, reason) }
+            if let nonZero = rest.lastNonZero {
+                if nextIsBegun { throw damage(number, place, check == .none ? .residue : reason) }
+                result.cutBytes += nonZero + 1 - place
+                repairsDue.append((file, place, nonZero + 1))
+            }
+            let size = try storage.size(file)
+            if size < end {
+                if nextIsBegun { throw damage(number, size, .shortSegment) }
+                result.extendedBytes += end - size
+                repairsDue.append((file, size, end))
+            }
+            return next
+        }
+    }
+
+    /// Rows L to O, from the tail on.
+    private mutating func visitBatches(_ number: UInt32, seed: UInt32, end: Int, _ visit: Recovery<S>.Visit) throws {
+        while true {
+            let place = Int(result.tail.offset)
+            let (check, body) = try window.batch(at: place, segment: number, seed: seed, end: end)
+            if case .unsupported(let version) = check {
+                throw JournalError.unsupported(file: SegmentFormat.fileName(number), offset: place, version: version)
+            }
+            guard case .good(let info) = check else { return }
+            if info.previousCRC != result.tail.lastCRC { throw damage(number, place, .chain) }
+            if info.firstSequence != result.tail.nextSequence { throw damage(number, place, .sequence) }
+            do { try visit(info, body) } catch { throw error as? JournalError ?? JournalError.visitor(error) }
+            last = info
+            result.tail.offset = info.end.offset
+            result.tail.nextSequence = info.nextSequence
+            result.tail.lastCRC = info.crc
+            result.tail.lastTime = max(result.tail.lastTime, info.openedAt)
+            result.batches += 1
+            result.events += UInt64(info.eventCount)
+            result.bytes += UInt64(info.paddedLength)
+        }
+    }
+
+    // MARK: - After the end
+
+    /// Rows T, V, W and X: everything was looked at, so the files may be changed now. Those from `index` on are not begun.
+    private mutating func settle(from index: Int) throws(StorageError) {
+        for repair in repairsDue { try zero(repair.file, from: repair.from, to: repair.to) }
+        try rewriteLast()
+        result.lastPrepared = index > 0 ? numbers[index - 1] : 0
+        for (place, number) in numbers.enumerated() where place >= index {
+            let file = SegmentFormat.fileName(number)
+            if place == index, try storage.size(file) == segmentBytes {
+                result.lastPrepared = number
+                continue
+            }
+            result.removed.append(file)
+            if repairs { try storage.remove(file) }
+        }
+        if !result.removed.isEmpty, repairs { try storage.syncDirectory() }
+        if result.lastPrepared > 0 { result.firstSegment = numbers[0] }
+    }
+
+    // MARK: - Changing files
+
+    /// Writes the last batch again. One in an earlier segment was durable before the tail's segment was begun.
+    private mutating func rewriteLast() throws(StorageError) {
+        guard repairs, let last, last.position.segment == result.tail.segment else { return }
+        let file = SegmentFormat.fileName(last.position.segment)
+        let place = Int(last.position.offset)
+        window.open(file)
+        let bytes = try window.bytes(at: place, atLeast: last.paddedLength)
+        guard bytes.count >= last.paddedLength else { throw StorageError(operation: .read, errno: StorageError.inputOutput, file: file) }
+        try storage.write(file, at: place, UnsafeRawBufferPointer(rebasing: bytes[0..<last.paddedLength]))
+        try storage.sync(file)
+    }
+
+    /// Overwrites a range with zeros, extending the file where it ends before `to`, and syncs.
+    private func zero(_ file: String, from: Int, to: Int) throws(StorageError) {
+        guard repairs, to > from else { return }
+        let chunk = min(to - from, 1 << 20)
+        let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: chunk, alignment: 4096)
+        defer { zeros.deallocate() }
+        zeros.initializeMemory(as: UInt8.self, repeating: 0)
+        var at = from
+        while at < to {
+            let length = min(chunk, to - at)
+            try storage.write(file, at: at, UnsafeRawBufferPointer(rebasing: zeros[0..<length]))
+            at += length
+        }
+        try storage.sync(file)
+    }
+
+    private func damage(_ number: UInt32, _ offset: Int, _ reason: DamageReason) -> JournalError {
+        .damage(file: SegmentFormat.fileName(number), offset: offset, reason: reason)
+    }
+}

@@ -1,0 +1,232 @@
+// MemoryStorage: a disk for tests that forgets what was not synced.
+//
+// Fault model. A write is seen at once by readers, and is durable once its file was synced. A crash keeps, of the writes
+// since the last sync, any subset of their 64-byte pieces, in any order. A created, renamed or removed name is durable once
+// the directory was synced (`createZeroed` does that itself). The Nth call may fail; a failed write may have written any
+// prefix, and a failed sync leaves its writes undurable for ever: a later sync does not bring them back, as with real
+// kernels.
+
+import Journal
+import Synchronization
+
+final class MemoryStorage: Storage {
+    struct Write {
+        var offset: Int
+        var bytes: [UInt8]
+    }
+
+    struct File {
+        /// What readers see.
+        var live: [UInt8] = []
+        /// What survives for certain.
+        var durable: [UInt8] = []
+        /// Written since, not synced.
+        var pending: [Write] = []
+
+        mutating func persist(_ bytes: ArraySlice<UInt8>, at offset: Int) {
+            let end = offset + bytes.count
+            if durable.count < end { durable.append(contentsOf: [UInt8](repeating: 0, count: end - durable.count)) }
+            durable.replaceSubrange(offset..<end, with: bytes)
+        }
+    }
+
+    struct State {
+        var files: [String: File] = [:]
+        var calls = 0
+        var syncs = 0
+        var writes = 0
+        /// The call that fails, counted from 1, and whether all later ones do too.
+        var failAt = 0
+        var persistent = false
+        var code: Int32 = 5
+        /// Of a failing write, how many bytes get through.
+        var shortWrite = 0
+        var failed = 0
+    }
+
+    private let state = Mutex(State())
+
+    init(_ files: [String: [UInt8]] = [:]) {
+        state.withLock { state in
+            for (name, bytes) in files { state.files[name] = File(live: bytes, durable: bytes) }
+        }
+    }
+
+    // MARK: - For tests
+
+    var calls: Int { state.withLock { $0.calls } }
+    var syncs: Int { state.withLock { $0.syncs } }
+    var writes: Int { state.withLock { $0.writes } }
+    /// Whether the planned failure has happened.
+    var hasFailed: Bool { state.withLock { $0.failed > 0 } }
+
+    /// What readers see now.
+    var image: [String: [UInt8]] { state.withLock { $0.files.mapValues(\.live) } }
+
+    func edit(_ file: String, _ change: (inout [UInt8]) -> Void) {
+        state.withLock { state in
+            var bytes = state.files[file]!.live
+            change(&bytes)
+            state.files[file] = File(live: bytes, durable: bytes)
+        }
+    }
+
+    func fail(at call: Int, code: Int32, persistent: Bool = false, shortWrite: Int = 0) {
+        state.withLock { state in
+            state.calls = 0
+            state.failed = 0
+            state.failAt = call
+            state.code = code
+            state.persistent = persistent
+            state.shortWrite = shortWrite
+        }
+    }
+
+    /// What a machine finds after power was lost: synced bytes, and of the rest what `keeps` says, 64 bytes at a time.
+    func afterPowerLoss(_ keeps: () -> Bool) -> MemoryStorage {
+        state.withLock { state in
+            var survivors: [String: [UInt8]] = [:]
+            for (name, file) in state.files {
+                var survivor = file
+                for write in file.pending {
+                    for at in stride(from: 0, to: write.bytes.count, by: 64) where keeps() {
+                        survivor.persist(write.bytes[at..<min(at + 64, write.bytes.count)], at: write.offset + at)
+                    }
+                }
+                survivors[name] = survivor.durable
+            }
+            return MemoryStorage(survivors)
+        }
+    }
+
+    // MARK: - Storage
+
+    private static func count(_ state: inout State, _ operation: StorageError.Operation, _ file: String) throws(StorageError) {
+        state.calls += 1
+        if state.failAt > 0, state.calls == state.failAt || (state.persistent && state.calls > state.failAt) {
+            state.failed += 1
+            throw StorageError(operation: operation, errno: state.code, file: file)
+        }
+    }
+
+    private static func missing(_ operation: StorageError.Operation, _ file: String) -> StorageError {
+        StorageError(operation: operation, errno: 2, file: file)
+    }
+
+    func list() throws(StorageError) -> [String] {
+        try state.withLock { (state) throws(StorageError) in
+            try MemoryStorage.count(&state, .list, "")
+            return Array(state.files.keys)
+        }
+    }
+
+    func size(_ file: String) throws(StorageError) -> Int {
+        try state.withLock { (state) throws(StorageError) in
+            try MemoryStorage.count(&state, .read, file)
+            guard let found = state.files[file] else { throw MemoryStorage.missing(.read, file) }
+            return found.live.count
+        }
+    }
+
+    func createZeroed(_ file: String, size: Int) throws(StorageError) {
+        try state.withLock { (state) throws(StorageError) in
+            guard state.files[file] == nil else { throw StorageError(operation: .create, errno: 17, file: file) }
+            do throws(StorageError) {
+                try MemoryStorage.count(&state, .create, file)
+            } catch {
+                // What a crash in the middle leaves; the caller cleans up, or recovery does.
+                let partial = [UInt8](repeating: 0, count: size / 3)
+                state.files[file] = File(live: partial, durable: partial)
+                throw error
+            }
+            let zeros = [UInt8](repeating: 0, count: size)
+            state.files[file] = File(live: zeros, durable: zeros)
+        }
+    }
+
+    func read(_ file: String, at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(StorageError) -> Int {
+        try state.withLock { (state) throws(StorageError) in
+            try MemoryStorage.count(&state, .read, file)
+            guard let found = state.files[file] else { throw MemoryStorage.missing(.read, file) }
+            guard offset < found.live.count else { return 0 }
+            let length = min(buffer.count, found.live.count - offset)
+            found.live.withUnsafeBytes { source in
+                UnsafeMutableRawBufferPointer(rebasing: buffer[0..<length])
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[offset..<offset + length]))
+            }
+            return length
+        }
+    }
+
+    func write(_ file: String, at offset: Int, _ bytes: UnsafeRawBufferPointer) throws(StorageError) {
+        try state.withLock { (state) throws(StorageError) in
+            guard state.files[file] != nil else { throw MemoryStorage.missing(.write, file) }
+            state.writes += 1
+            var through = bytes.count
+            var failure: StorageError?
+            do throws(StorageError) { try MemoryStorage.count(&state, .write, file) } catch {
+                through = min(through, state.shortWrite)
+                failure = error
+            }
+            let written = Array(bytes.prefix(through))
+            if !written.isEmpty {
+                let end = offset + through
+                let live = state.files[file]!.live.count
+                if live < end { state.files[file]!.live.append(contentsOf: [UInt8](repeating: 0, count: end - live)) }
+                state.files[file]!.live.replaceSubrange(offset..<end, with: written)
+                state.files[file]!.pending.append(Write(offset: offset, bytes: written))
+            }
+            if let failure { throw failure }
+        }
+    }
+
+    func sync(_ file: String) throws(StorageError) {
+        try state.withLock { (state) throws(StorageError) in
+            guard state.files[file] != nil else { throw MemoryStorage.missing(.sync, file) }
+            state.syncs += 1
+            do throws(StorageError) { try MemoryStorage.count(&state, .sync, file) } catch {
+                // The pages are marked clean although they never reached the disk.
+                state.files[file]!.pending = []
+                throw error
+            }
+            for write in state.files[file]!.pending { state.files[file]!.persist(write.bytes[...], at: write.offset) }
+            state.files[file]!.pending = []
+        }
+    }
+
+    func truncate(_ file: String, to size: Int) throws(StorageError) {
+        try state.withLock { (state) throws(StorageError) in
+            try MemoryStorage.count(&state, .truncate, file)
+            guard var found = state.files[file] else { throw MemoryStorage.missing(.truncate, file) }
+            if size < found.live.count {
+                found.live.removeLast(found.live.count - size)
+            } else {
+                found.live.append(contentsOf: [UInt8](repeating: 0, count: size - found.live.count))
+            }
+            found.durable = found.live
+            found.pending = []
+            state.files[file] = found
+        }
+    }
+
+    func rename(_ from: String, to: String) throws(StorageError) {
+        try state.withLock { (state) throws(StorageError) in
+            try MemoryStorage.count(&state, .rename, from)
+            guard let found = state.files.removeValue(forKey: from) else { throw MemoryStorage.missing(.rename, from) }
+            state.files[to] = found
+        }
+    }
+
+    func remove(_ file: String) throws(StorageError) {
+        try state.withLock { (state) throws(StorageError) in
+            try MemoryStorage.count(&state, .remove, file)
+            guard state.files.removeValue(forKey: file) != nil else { throw MemoryStorage.missing(.remove, file) }
+        }
+    }
+
+    func syncDirectory() throws(StorageError) {
+        try state.withLock { (state) throws(StorageError) in
+            try MemoryStorage.count(&state, .syncDirectory, "")
+        }
+    }
+}
