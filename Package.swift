@@ -41,6 +41,7 @@ let package = Package(
         .target(name: "Toml", dependencies: ["CToml"], swiftSettings: settings),
         .target(name: "Pricing", dependencies: ["CCatalogue", "Core", "Toml"], swiftSettings: settings),
         .target(name: "Journal", dependencies: ["Core"], swiftSettings: settings),
+        .target(name: "Ledger", dependencies: ["Pricing", "Journal", "Core"], swiftSettings: settings),
 
         // Rooms that touch the world.
         .target(name: "FileStorage", dependencies: ["Journal", "Core"], swiftSettings: settings),
@@ -57,6 +58,7 @@ let package = Package(
         .testTarget(name: "WireTests", dependencies: ["Wire", "Core"], swiftSettings: settings),
         .testTarget(name: "PricingTests", dependencies: ["Pricing", "Toml", "Core"], exclude: ["oracle.py"], swiftSettings: settings),
         .testTarget(name: "JournalTests", dependencies: ["Journal", "FileStorage", "Core"], swiftSettings: settings),
+        .testTarget(name: "LedgerTests", dependencies: ["Ledger", "Pricing", "Journal", "Core"], swiftSettings: settings),
         // Reads the sources, the protocol pages and this file; and drives the built binaries.
     ],
     cLanguageStandard: .c17,

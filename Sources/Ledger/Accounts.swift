@@ -1,0 +1,74 @@
+// Accounts: what each customer did so far, one cache line each, and who is registered.
+
+public import Core
+
+/// A customer's totals over all time.
+@frozen
+public struct Account {
+    public var cost: Int128 = 0
+    public var revenue: Int128 = 0
+    public var events: UInt64 = 0
+    public var unpriced: UInt64 = 0
+    public var reference: StringID = noString
+    /// Details were given through the customers API.
+    public var registered = false
+
+    @inlinable public init(reference: StringID) { self.reference = reference }
+}
+
+/// Customers by the number of their reference.
+public struct Accounts: ~Copyable {
+    @usableFromInline var rows: UnsafeMutablePointer<Account>
+    @usableFromInline var capacity: Int
+    public private(set) var count = 0
+    /// Row of each string number, plus one; 0 for strings that are no customer.
+    @usableFromInline var rowOf: UnsafeMutablePointer<UInt32>
+    @usableFromInline var rowOfCapacity: Int
+
+    public init() {
+        capacity = 64
+        rows = .allocate(capacity: capacity)
+        rowOfCapacity = 256
+        rowOf = .allocate(capacity: rowOfCapacity)
+        rowOf.initialize(repeating: 0, count: rowOfCapacity)
+    }
+
+    deinit {
+        rows.deallocate()
+        rowOf.deallocate()
+    }
+
+    public func account(_ reference: StringID) -> Account? {
+        guard Int(reference) < rowOfCapacity, rowOf[Int(reference)] != 0 else { return nil }
+        return rows[Int(rowOf[Int(reference)]) - 1]
+    }
+
+    /// The row of a customer, made if new. Valid until the next call.
+    @inlinable public mutating func row(_ reference: StringID) -> UnsafeMutablePointer<Account> {
+        if Int(reference) < rowOfCapacity, rowOf[Int(reference)] != 0 { return rows + (Int(rowOf[Int(reference)]) - 1) }
+        return add(reference)
+    }
+
+    @usableFromInline @inline(never) mutating func add(_ reference: StringID) -> UnsafeMutablePointer<Account> {
+        if Int(reference) >= rowOfCapacity {
+            let wanted = max(rowOfCapacity * 2, Int(reference) + 1)
+            let fresh = UnsafeMutablePointer<UInt32>.allocate(capacity: wanted)
+            fresh.initialize(from: rowOf, count: rowOfCapacity)
+            (fresh + rowOfCapacity).initialize(repeating: 0, count: wanted - rowOfCapacity)
+            rowOf.deallocate()
+            rowOf = fresh
+            rowOfCapacity = wanted
+        }
+        if count == capacity {
+            let fresh = UnsafeMutablePointer<Account>.allocate(capacity: capacity * 2)
+            fresh.moveInitialize(from: rows, count: count)
+            rows.deallocate()
+            rows = fresh
+            capacity *= 2
+        }
+        (rows + count).initialize(to: Account(reference: reference))
+        count += 1
+        rowOf[Int(reference)] = UInt32(count)
+        return rows + (count - 1)
+    }
+}

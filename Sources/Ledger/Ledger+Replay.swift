@@ -1,0 +1,49 @@
+// Replay: the fold over the journal that rebuilds the books at start.
+
+internal import Core
+internal import Journal
+
+extension Ledger {
+    /// Applies the facts of one batch. `inWindow` says whether its events' keys still count as remembered. Returns the offset
+    /// of the first fact that does not follow from those before it; nil when all do.
+    public mutating func replay(_ body: UnsafeRawBufferPointer, segment: UInt32, batchOffset: UInt32, inWindow: Bool) -> Int? {
+        var facts = FactReader(body)
+        let base = batchOffset + UInt32(BatchBuilder.headerBytes)
+        while let fact = facts.next() {
+            let position = JournalPosition(segment: segment, offset: base + UInt32(truncatingIfNeeded: fact.offset))
+            guard apply(fact, at: position, inWindow: inWindow) else { return fact.offset }
+        }
+        return facts.failed ? body.count : nil
+    }
+
+    private mutating func apply(_ fact: Fact, at position: JournalPosition, inWindow: Bool) -> Bool {
+        switch fact.type {
+        case .string:
+            var reader = ByteReader(fact.payload)
+            let id = reader.varint()
+            guard !reader.failed, id <= UInt64(StringID.max) else { return false }
+            return restoreString(StringID(id), reader.bytes(reader.remaining), segment: position.segment)
+        case .event:
+            guard let event = EventFact(fact.payload) else { return false }
+            return replay(event, at: position, inWindow: inWindow)
+        case .customer:
+            guard let customer = CustomerFact(fact.payload), isKnown(customer.reference) else { return false }
+            guard customer.reference != noString else { return true }
+            let row = row(of: customer.reference)
+            if customer.operation == .registered { row.pointee.registered = true }
+            return true
+        case .key:
+            guard let key = KeyFact(fact.payload) else { return false }
+            return applyKey(key)
+        case .response:
+            guard let response = ResponseFact(fact.payload) else { return false }
+            storeResponse(response.scope, position, at: response.at)
+            return true
+        case .catalogue:
+            restorePrices(String(decoding: fact.payload, as: UTF8.self))
+            return true
+        case nil:
+            return true
+        }
+    }
+}
