@@ -26,6 +26,7 @@ let package = Package(
     ],
     targets: [
         // System libraries, one module map each.
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
 
         // Thin shims over C and C++ libraries and compiler intrinsics.
@@ -45,6 +46,7 @@ let package = Package(
 
         // Rooms that touch the world.
         .target(name: "FileStorage", dependencies: ["Journal", "Core"], swiftSettings: settings),
+        .target(name: "Projection", dependencies: ["CSQLite", "Core", "Journal", "Pricing"], swiftSettings: settings),
         .target(name: "Client", dependencies: ["Frames", "Core"], swiftSettings: settings),
 
 
@@ -59,6 +61,9 @@ let package = Package(
         .testTarget(name: "PricingTests", dependencies: ["Pricing", "Toml", "Core"], exclude: ["oracle.py"], swiftSettings: settings),
         .testTarget(name: "JournalTests", dependencies: ["Journal", "FileStorage", "Core"], swiftSettings: settings),
         .testTarget(name: "LedgerTests", dependencies: ["Ledger", "Pricing", "Journal", "Core"], swiftSettings: settings),
+        .testTarget(
+            name: "ProjectionTests", dependencies: ["Projection", "FileStorage", "Journal", "Pricing", "Core"], exclude: ["oracle"],
+            swiftSettings: settings),
         // Reads the sources, the protocol pages and this file; and drives the built binaries.
     ],
     cLanguageStandard: .c17,

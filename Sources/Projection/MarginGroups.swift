@@ -1,0 +1,153 @@
+// MarginGroups: the groups of a margins query while they are being summed, and the rollup rows that go into them.
+
+internal import CSQLite
+internal import Core
+
+struct MarginGroups: ~Copyable {
+    let groupBy: [Grouping]
+    private(set) var table = CellTable()
+    private(set) var totals = Figures()
+    /// There are more groups than may be. Totals go on being right; the table does not.
+    private(set) var isFull = false
+    /// Local dates of the range; needed when days or months are grouped by.
+    var dates: LocalDates?
+
+    private let customer: Bool
+    private let feature: Bool
+    private let model: Bool
+    private let provider: Bool
+    private let eventName: Bool
+    private let hour: Bool
+    private let day: Bool
+    private let month: Bool
+
+    init(_ groupBy: [Grouping]) {
+        self.groupBy = groupBy
+        customer = groupBy.contains(.customer)
+        feature = groupBy.contains(.feature)
+        model = groupBy.contains(.model)
+        provider = groupBy.contains(.provider)
+        eventName = groupBy.contains(.eventName)
+        hour = groupBy.contains(.hour)
+        day = groupBy.contains(.day)
+        month = groupBy.contains(.month)
+    }
+
+    /// Whether rows of all customers together will not do.
+    var needsCustomers: Bool { customer }
+
+    /// Adds figures of events at `time` (nanoseconds): of one event its own, of a row the start of the row.
+    @inline(__always) mutating func add(_ key: CellKey, at time: Int64, _ figures: borrowing Figures) {
+        totals.add(figures)
+        var group = CellKey()
+        if customer { group.customer = key.customer }
+        if feature { group.feature = key.feature }
+        if model { group.model = key.model }
+        if provider { group.provider = key.provider }
+        if eventName { group.eventName = key.eventName }
+        if hour { group.hour = key.hour }
+        if day || month, let dates {
+            let date = dates.date(at: time)
+            if day { group.day = date }
+            if month { group.month = monthNumber(ofDay: date) }
+        }
+        if table.count >= Limits.marginGroups, table.existing(group) == nil {
+            isFull = true
+            return
+        }
+        table.add(figures, to: table.find(group))
+    }
+
+    /// Numbers of the groups in the order of the answer: by time where time is grouped by, then the most expensive first,
+    /// then in the order their names first appeared in the journal.
+    func sorted() -> [Int] {
+        let cells = table.all
+        return cells.indices.sorted { a, b in
+            let x = cells[a]
+            let y = cells[b]
+            if x.key.month != y.key.month { return x.key.month < y.key.month }
+            if x.key.day != y.key.day { return x.key.day < y.key.day }
+            if x.key.hour != y.key.hour { return x.key.hour < y.key.hour }
+            if x.figures.cost != y.figures.cost { return x.figures.cost > y.figures.cost }
+            if x.key.customer != y.key.customer { return x.key.customer < y.key.customer }
+            if x.key.feature != y.key.feature { return x.key.feature < y.key.feature }
+            if x.key.model != y.key.model { return x.key.model < y.key.model }
+            if x.key.provider != y.key.provider { return x.key.provider < y.key.provider }
+            return x.key.eventName < y.key.eventName
+        }
+    }
+}
+
+extension Books {
+    /// Adds the rows of a run that fit the filter.
+    func read(_ run: MarginsPlan.Run, _ filter: ResolvedFilter, into groups: inout MarginGroups) throws(QueryError) {
+        do {
+            guard filter.customer != noString else {
+                readRange.bind(1, run.span.code(allCustomers: !groups.needsCustomers))
+                readRange.bind(2, Int64(run.from))
+                readRange.bind(3, Int64(run.to))
+                try add(readRange, filter, &groups)
+                return
+            }
+            // The customer stands behind the start in the key: from one start that exists to the next.
+            var start = Int64(run.from)
+            while true {
+                nextStart.bind(1, run.span.rawValue)
+                nextStart.bind(2, start)
+                nextStart.bind(3, Int64(run.to))
+                guard try nextStart.step() else { return }
+                start = nextStart.integer(0)
+                nextStart.reset()
+                readCustomer.bind(1, run.span.rawValue)
+                readCustomer.bind(2, start)
+                readCustomer.bind(3, Int64(filter.customer))
+                try add(readCustomer, filter, &groups)
+                start += 1
+            }
+        } catch {
+            throw .sqlite(error)
+        }
+    }
+
+    private func add(_ rows: Statement, _ filter: ResolvedFilter, _ groups: inout MarginGroups) throws(SQLiteError) {
+        while try rows.step() {
+            let key = Books.key(rows)
+            guard filter.matches(key) else { continue }
+            groups.add(key, at: Int64(key.hour) * Timestamp.nanosecondsPerHour, Books.figures(rows))
+        }
+    }
+
+    /// Columns of `Schema.readRollups`.
+    @inline(__always) private static func key(_ row: Statement) -> CellKey {
+        var key = CellKey()
+        key.hour = Int32(truncatingIfNeeded: row.integer(0))
+        key.customer = StringID(truncatingIfNeeded: row.integer(1))
+        key.feature = StringID(truncatingIfNeeded: row.integer(2))
+        key.model = StringID(truncatingIfNeeded: row.integer(3))
+        key.provider = StringID(truncatingIfNeeded: row.integer(4))
+        key.eventName = StringID(truncatingIfNeeded: row.integer(5))
+        return key
+    }
+
+    @inline(__always) private static func figures(_ row: Statement) -> Figures {
+        var figures = Figures()
+        figures.events = row.integer(6)
+        figures.unpriced = row.integer(7)
+        figures.usageUnits = SplitSum.joined(row.integer(8), row.integer(9))
+        figures.inputTokens = SplitSum.joined(row.integer(10), row.integer(11))
+        figures.outputTokens = SplitSum.joined(row.integer(12), row.integer(13))
+        figures.cost = SplitSum.joined(row.integer(14), row.integer(15))
+        figures.revenue = SplitSum.joined(row.integer(16), row.integer(17))
+        return figures
+    }
+
+    /// All-time figures of some customers, without the delta.
+    func totals(of customer: StringID) throws(SQLiteError) -> Figures {
+        var sum = Figures()
+        readCustomer.bind(1, Schema.Span.all.rawValue)
+        readCustomer.bind(2, 0)
+        readCustomer.bind(3, Int64(customer))
+        while try readCustomer.step() { sum.add(Books.figures(readCustomer)) }
+        return sum
+    }
+}

@@ -1,0 +1,124 @@
+// MarginsJSON: the `data` of a margins answer. Amounts and quantities are exact decimal numbers.
+
+internal import Core
+
+enum MarginsJSON {
+    static func write(_ groups: borrowing MarginGroups, _ lookups: Lookups, freshAsOf: Timestamp) throws(QueryError) -> ByteWriter {
+        var json = ByteWriter(capacity: 4096)
+        json.append("{\"items\":[")
+        let order = groups.sorted()
+        for (place, number) in order.prefix(Limits.marginItems).enumerated() {
+            if place > 0 { json.append(0x2C) }
+            json.append(0x7B)
+            let cell = groups.table.all[number]
+            for grouping in groups.groupBy { try write(grouping, of: cell.key, lookups, to: &json) }
+            json.append(cell.figures)
+            json.append(",\"freshAsOf\":\"")
+            json.append(rfc3339: freshAsOf)
+            json.append("\"}")
+        }
+        json.append("],\"totals\":{")
+        json.append(groups.totals)
+        json.append(",\"freshAsOf\":\"")
+        json.append(rfc3339: freshAsOf)
+        json.append("\"}")
+        if order.count > Limits.marginItems { json.append(",\"truncated\":true") }
+        json.append(",\"freshAsOf\":\"")
+        json.append(rfc3339: freshAsOf)
+        json.append("\"}")
+        return json
+    }
+
+    private static func write(_ grouping: Grouping, of key: CellKey, _ lookups: Lookups, to json: inout ByteWriter) throws(QueryError) {
+        switch grouping {
+        case .customer:
+            try name("\"customerReferenceId\":", key.customer, lookups, &json)
+            try customer(key.customer, lookups, &json)
+        case .feature: try name("\"featureKey\":", key.feature, lookups, &json)
+        case .model: try name("\"model\":", key.model, lookups, &json)
+        case .provider: try name("\"modelProvider\":", key.provider, lookups, &json)
+        case .eventName: try name("\"eventName\":", key.eventName, lookups, &json)
+        case .hour:
+            json.append("\"hour\":\"")
+            json.append(rfc3339: Timestamp(nanoseconds: Int64(key.hour) * Timestamp.nanosecondsPerHour))
+            json.append(0x22)
+        case .day:
+            let date = CivilDate(daysSinceEpoch: Int(key.day))
+            json.append("\"day\":\"")
+            json.append(year: date.year, month: date.month)
+            json.append(0x2D)
+            json.appendPadded(UInt64(date.day), digits: 2)
+            json.append(0x22)
+        case .month:
+            json.append("\"month\":\"")
+            json.append(year: Int(key.month / 12), month: Int(key.month % 12) + 1)
+            json.append(0x22)
+        }
+        json.append(0x2C)
+    }
+
+    private static func name(_ label: StaticString, _ id: StringID, _ lookups: Lookups, _ json: inout ByteWriter) throws(QueryError) {
+        json.append(label)
+        guard let text = try QueryError.wrap({ () throws(SQLiteError) in try lookups.text(id) }) else {
+            json.append("null")
+            return
+        }
+        json.append(jsonString: text)
+    }
+
+    private static func customer(_ id: StringID, _ lookups: Lookups, _ json: inout ByteWriter) throws(QueryError) {
+        guard let customer = try QueryError.wrap({ () throws(SQLiteError) in try lookups.customer(id) }) else { return }
+        let fields: [(StaticString, [UInt8]?)] = [
+            ("\"firstName\":", customer.firstName), ("\"lastName\":", customer.lastName), ("\"email\":", customer.email),
+        ]
+        guard fields.contains(where: { $0.1 != nil }) else { return }
+        json.append(",\"customer\":{")
+        var isFirst = true
+        for case (let label, .some(let text)) in fields {
+            if !isFirst { json.append(0x2C) }
+            isFirst = false
+            json.append(label)
+            json.append(jsonString: text)
+        }
+        json.append(0x7D)
+    }
+}
+
+extension ByteWriter {
+    /// The figures of a group as members of an object, without braces.
+    mutating func append(_ figures: Figures) {
+        append("\"events\":")
+        append(integer: figures.events)
+        append(",\"usageUnits\":")
+        append(decimal: QuantityTotal(millionths: figures.usageUnits))
+        append(",\"inputTokens\":")
+        append(decimal: QuantityTotal(millionths: figures.inputTokens))
+        append(",\"outputTokens\":")
+        append(decimal: QuantityTotal(millionths: figures.outputTokens))
+        append(amountsOf: figures)
+        append(",\"unpricedEvents\":")
+        append(integer: figures.unpriced)
+    }
+
+    /// `,"costAmount":…,"revenueAmount":…,"marginAmount":…` and, when there is revenue, `,"marginRatio":…`.
+    mutating func append(amountsOf figures: Figures) {
+        let cost = MoneyTotal(picodollars: figures.cost)
+        let revenue = MoneyTotal(picodollars: figures.revenue)
+        append(",\"costAmount\":")
+        append(money: cost)
+        append(",\"revenueAmount\":")
+        append(money: revenue)
+        append(",\"marginAmount\":")
+        append(money: revenue - cost)
+        if let ratio = (revenue - cost).ratio(to: revenue, places: 4) {
+            append(",\"marginRatio\":")
+            appendDecimal(ratio, places: 4)
+        }
+    }
+
+    fileprivate mutating func append(year: Int, month: Int) {
+        appendPadded(UInt64(max(0, year)), digits: 4)
+        append(0x2D)
+        appendPadded(UInt64(month), digits: 2)
+    }
+}

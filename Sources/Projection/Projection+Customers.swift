@@ -1,0 +1,167 @@
+// Customers: who they are, in the order in which they first appeared, and what they add up to.
+
+internal import Core
+internal import Journal
+
+extension Projection {
+    func customers(search: [UInt8]?, limit: Int, offset: Int) throws(QueryError) -> ByteWriter {
+        guard let books else { throw QueryError.unavailable }
+        guard limit >= 0, limit <= Limits.queryLimit else { throw QueryError.invalid("limit") }
+        guard offset >= 0 else { throw QueryError.invalid("offset") }
+        do {
+            let (page, total) =
+                if let search, !search.isEmpty {
+                    try books.lookups.customers(matching: TextSearch(search), limit: limit, offset: offset)
+                } else {
+                    try books.lookups.customers(limit: limit, offset: offset)
+                }
+            return try write(page, total: total, limit: limit, offset: offset, books)
+        } catch {
+            throw .sqlite(error)
+        }
+    }
+
+    private func write(_ page: [Customer], total: Int64, limit: Int, offset: Int, _ books: Books) throws(SQLiteError) -> ByteWriter {
+        let fresh = unstoredFigures(of: page)
+        var json = ByteWriter(capacity: 4096)
+        json.append("{\"items\":[")
+        for (index, customer) in page.enumerated() {
+            if index > 0 { json.append(0x2C) }
+            json.append(0x7B)
+            json.append(customer, reference: try books.lookups.text(customer.reference))
+            var figures = Figures()
+            if customer.reference != noString {
+                figures = try books.totals(of: customer.reference)
+                figures.add(fresh[index])
+            }
+            json.append(0x2C)
+            json.append(figures)
+            json.append(0x7D)
+        }
+        json.append("],\"pagination\":{\"total\":")
+        json.append(integer: total)
+        json.append(",\"limit\":")
+        json.append(integer: Int64(limit))
+        json.append(",\"offset\":")
+        json.append(integer: Int64(offset))
+        json.append(",\"hasMore\":")
+        json.append(total > Int64(page.count) && Int64(offset) < total - Int64(page.count))
+        json.append("}}")
+        return json
+    }
+
+    /// What the delta holds of each customer.
+    private func unstoredFigures(of page: [Customer]) -> [Figures] {
+        var table = CellTable()
+        var numbers: [Int] = []
+        for customer in page {
+            var key = CellKey()
+            key.customer = customer.reference
+            numbers.append(table.find(key))
+        }
+        for cell in folder.delta.all {
+            var key = CellKey()
+            key.customer = cell.key.customer
+            if let number = table.existing(key) { table.add(cell.figures, to: number) }
+        }
+        return numbers.map { table.figures($0) }
+    }
+
+    func customer(_ reference: [UInt8]) throws(QueryError) -> ByteWriter {
+        guard let books else { throw QueryError.unavailable }
+        do {
+            if let id = try books.lookups.number(reference), let customer = try books.lookups.customer(id) {
+                var json = ByteWriter(capacity: 512)
+                json.append(0x7B)
+                json.append(customer, reference: reference)
+                json.append(",\"subscriptions\":[]}")
+                return json
+            }
+        } catch {
+            throw .sqlite(error)
+        }
+        throw QueryError.notFound("Customer")
+    }
+}
+
+extension Lookups {
+    /// A page of all customers and how many there are.
+    func customers(limit: Int, offset: Int) throws(SQLiteError) -> ([Customer], Int64) {
+        var page: [Customer] = []
+        listCustomers.bind(1, Int64(limit))
+        listCustomers.bind(2, Int64(offset))
+        while try listCustomers.step() { page.append(Customer(listCustomers)) }
+        return (page, try countCustomers())
+    }
+
+    /// A page of the customers whose reference, names or email contain a text, and how many there are.
+    func customers(matching search: TextSearch, limit: Int, offset: Int) throws(SQLiteError) -> ([Customer], Int64) {
+        var page: [Customer] = []
+        var total: Int64 = 0
+        listCustomers.bind(1, -1)
+        listCustomers.bind(2, 0)
+        defer { listCustomers.reset() }
+        while try listCustomers.step() {
+            var found = false
+            // First name, last name and email of `Schema.customerColumns`; the reference is a name of its own.
+            for column in Int32(5)...7 where !found { found = search.isIn(listCustomers.bytes(column)) }
+            if !found, let reference = try text(StringID(truncatingIfNeeded: listCustomers.integer(1))) {
+                found = reference.withUnsafeBytes { search.isIn($0) }
+            }
+            guard found else { continue }
+            if total >= Int64(offset), page.count < limit { page.append(Customer(listCustomers)) }
+            total += 1
+        }
+        return (page, total)
+    }
+}
+
+/// A text to be found in others, upper and lower case alike.
+struct TextSearch {
+    private let needle: [UInt8]
+
+    init(_ text: [UInt8]) { needle = Array(String(decoding: text, as: UTF8.self).lowercased().utf8) }
+
+    func isIn(_ text: UnsafeRawBufferPointer) -> Bool {
+        // Lower case may be longer than upper case, in few letters and never by more than half.
+        guard text.count * 2 >= needle.count, !text.isEmpty else { return false }
+        if text.contains(where: { $0 >= 0x80 }) {
+            let lowered = Array(String(decoding: text, as: UTF8.self).lowercased().utf8)
+            return lowered.withUnsafeBytes { contains($0) { $0 } }
+        }
+        return contains(text) { $0 &- 0x41 < 26 ? $0 | 0x20 : $0 }
+    }
+
+    @inline(__always) private func contains(_ text: UnsafeRawBufferPointer, _ lower: (UInt8) -> UInt8) -> Bool {
+        guard text.count >= needle.count else { return false }
+        for start in 0...(text.count - needle.count) {
+            var length = 0
+            while length < needle.count, lower(text[start + length]) == needle[length] { length += 1 }
+            if length == needle.count { return true }
+        }
+        return false
+    }
+}
+
+extension ByteWriter {
+    /// The members of a customer object, without braces.
+    fileprivate mutating func append(_ customer: Customer, reference: [UInt8]?) {
+        append(text: reference, "\"customerReferenceId\":")
+        append(text: customer.firstName, ",\"firstName\":")
+        append(text: customer.lastName, ",\"lastName\":")
+        append(text: customer.email, ",\"email\":")
+        append(text: customer.phoneNumber, ",\"phoneNumber\":")
+        append(",\"source\":\"")
+        append(customer.source == Customer.fromEvents ? "EVENT_AUTO_CREATED" : "MANUAL")
+        append("\",\"createdAt\":\"")
+        append(rfc3339: customer.createdAt)
+        append("\",\"modifiedAt\":\"")
+        append(rfc3339: customer.modifiedAt)
+        append(0x22)
+    }
+
+    private mutating func append(text: [UInt8]?, _ label: StaticString) {
+        append(label)
+        if let text { append(jsonString: text) } else { append("null") }
+    }
+}

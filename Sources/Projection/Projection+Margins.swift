@@ -1,0 +1,69 @@
+// Margins: sums of events by what was asked for.
+//
+// Taken from rollup rows, from the delta, and for hours that a boundary goes through from the journal's events: the three
+// never overlap, and together they are exact.
+
+internal import Core
+internal import Journal
+
+extension Projection {
+    func margins(_ query: MarginsQuery, freshAsOf: Timestamp) throws(QueryError) -> ByteWriter {
+        guard let books else { throw QueryError.unavailable }
+        guard !query.groupBy.isEmpty, Set(query.groupBy).count == query.groupBy.count else { throw QueryError.invalid("groupBy") }
+        guard let rules = zones.rules(query.timezone) else { throw QueryError.invalid("timezone") }
+        let filter = try ResolvedFilter(query.filter, books.lookups)
+        var groups = MarginGroups(query.groupBy)
+        if !filter.matchesNothing {
+            let needsDates = query.groupBy.contains(.day) || query.groupBy.contains(.month)
+            let plan = MarginsPlan(
+                filter, groupBy: query.groupBy, zone: needsDates ? rules : nil, earliest: folder.earliest, latest: folder.latest)
+            groups.dates = plan.dates
+            for run in plan.runs { try books.read(run, filter, into: &groups) }
+            for cell in folder.delta.all where plan.takesHour(cell.key.hour) && filter.matches(cell.key) {
+                groups.add(cell.key, at: Int64(cell.key.hour) * Timestamp.nanosecondsPerHour, cell.figures)
+            }
+            try addEvents(plan, filter, &groups)
+        }
+        guard !groups.isFull else {
+            throw .refused(
+                status: 400, code: "validation_failed",
+                message: "More than \(Limits.marginGroups) groups: ask for a shorter range or fewer groupings")
+        }
+        return try MarginsJSON.write(groups, books.lookups, freshAsOf: freshAsOf)
+    }
+
+    private func addEvents(_ plan: MarginsPlan, _ filter: ResolvedFilter, _ groups: inout MarginGroups) throws(QueryError) {
+        guard plan.readsEverything || !plan.eventHours.isEmpty else { return }
+        let from = plan.readsEverything ? plan.from : Int64(plan.eventHours[0]) * Timestamp.nanosecondsPerHour
+        let to = plan.readsEverything ? plan.to : Int64(plan.eventHours.last! + 1) * Timestamp.nanosecondsPerHour
+        // Stretches of journal, newest first; chunks that follow each other are read as one.
+        var stretches: [(from: JournalPosition, to: JournalPosition)] = []
+        try forEachChunk(from: from, to: to) { (chunk) throws(QueryError) in
+            guard plan.readsEvents(from: chunk.earliest, to: chunk.latest), chunk.mayHold(filter.probes) else { return true }
+            if let last = stretches.indices.last, stretches[last].from == chunk.end {
+                stretches[last].from = chunk.position
+            } else {
+                stretches.append((chunk.position, chunk.end))
+            }
+            return true
+        }
+        for stretch in stretches {
+            try forEachEvent(from: stretch.from, to: stretch.to) { (event, _) throws(QueryError) in
+                let time = event.occurredAt.nanoseconds
+                guard time >= plan.from, time < plan.to, filter.matches(event) else { return }
+                let hour = Int32(truncatingIfNeeded: time / Timestamp.nanosecondsPerHour)
+                guard plan.readsEvents(of: hour) else { return }
+                var key = CellKey()
+                key.customer = event.customer
+                key.feature = event.feature
+                key.model = event.model
+                key.provider = event.provider
+                key.eventName = event.eventName
+                key.hour = hour
+                var figures = Figures()
+                figures.add(event.sums)
+                groups.add(key, at: time, figures)
+            }
+        }
+    }
+}

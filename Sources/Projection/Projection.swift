@@ -1,0 +1,135 @@
+// Projection: what the journal adds up to, kept in a SQLite file for queries.
+//
+// It follows the journal from a stored position and never decides anything. Guarantees: the file holds exactly the facts
+// before its position (both are written in one transaction), so a crash at any moment repeats or loses nothing; an answer
+// covers every fact before `position`, stored or not yet; sums are exact. Deleting the file costs a rebuild and nothing else,
+// and that is what happens by itself when it is missing, damaged, of another version, of another journal, or ahead of it.
+//
+// Runs on one thread of its own: the type is not Sendable. Failures of SQLite stay here: they show in `stats`, are tried
+// again, and never reach those who write the journal.
+
+public import Core
+internal import Glibc
+public import Journal
+
+/// Why there is no projection.
+public struct ProjectionError: Error, CustomStringConvertible {
+    public var description: String
+}
+
+/// Figures for metrics and health.
+public struct ProjectionStats: Sendable {
+    /// Facts before this position are folded.
+    public var position: JournalPosition
+    /// Facts before this position are in the file.
+    public var storedPosition: JournalPosition
+    public var events: UInt64
+    /// Cells of the delta: rollup rows waiting for the next flush.
+    public var deltaCells: Int
+    public var flushes: Int
+    public var lastFlushNanoseconds: Int64
+    /// Times the file was made anew since start, and why the last time.
+    public var rebuilds: Int
+    public var rebuildReason: String?
+    /// Why folding or flushing does not work now; nil when it does.
+    public var lastError: String?
+    /// Why the last query failed; nil when it did not.
+    public var lastQueryError: String?
+    public var failedFlushes: Int
+    public var failedQueries: Int
+}
+
+public final class Projection {
+    /// A flush is due after this time even when little has changed, in nanoseconds.
+    static let flushInterval: Int64 = 10_000_000_000
+    /// Time before what failed is tried again, in nanoseconds.
+    var retryInterval: Int64 = 1_000_000_000
+
+    let path: String
+    let journal: JournalID
+    /// Reads on from `position`.
+    var follower: JournalReader<AnyStorage>
+    /// Reads anywhere, for queries.
+    var scanner: JournalReader<AnyStorage>
+    /// nil only while a new file cannot be made.
+    var books: Books?
+    var folder = Folder()
+    var zones = ZoneCache()
+    var body = ByteWriter(capacity: 64 * 1024)
+    /// For tests: journal one page of events may read.
+    var eventScanBytes = Limits.eventScanBytes
+    var scanBody = ByteWriter(capacity: 64 * 1024)
+
+    /// Facts before it are folded; `JournalPosition.start` when nothing is.
+    public internal(set) var position = JournalPosition.start
+    var storedPosition = JournalPosition.start
+    /// CRC of the last batch folded, which the next one names: proves that this is still the same journal.
+    var lastCRC: UInt32 = 0
+    /// When the last batch folded was opened.
+    var foldedAt = Timestamp(nanoseconds: 0)
+    /// Whether a batch was read since the file was opened: the file's position is a place of this journal.
+    var isVerified = false
+    /// Whether the last `catchUp` reached the end it was given.
+    var caughtUp = false
+
+    var lastFlush = monotonicNanoseconds()
+    var retryAfter = Int64.min
+    var flushes = 0
+    var lastFlushNanoseconds: Int64 = 0
+    var rebuilds = 0
+    var rebuildReason: String?
+    var flushError: String?
+    var foldError: String?
+    var queryError: String?
+    var failedFlushes = 0
+    var failedQueries = 0
+
+    /// Opens the file at `path`, or makes it anew where it cannot be used. `storage` holds the segments of `journal`.
+    public init(path: String, storage: any Storage, journal: JournalID) throws(ProjectionError) {
+        self.path = path
+        self.journal = journal
+        follower = JournalReader(AnyStorage(storage))
+        scanner = JournalReader(AnyStorage(storage))
+        do {
+            let (opened, reason) = try Books.openOrCreate(path, journal: journal)
+            books = opened
+            rebuildReason = reason
+            if reason != nil { rebuilds = 1 }
+            try load(opened)
+        } catch {
+            throw ProjectionError(description: "\(path): \(error.message) (SQLite \(error.code))")
+        }
+    }
+
+    /// Takes up what the file says.
+    func load(_ books: Books) throws(SQLiteError) {
+        folder.reset()
+        let state = try books.state()
+        position = state.position
+        storedPosition = state.position
+        lastCRC = state.lastCRC
+        foldedAt = state.foldedAt
+        folder.earliest = state.earliest
+        folder.latest = state.latest
+        folder.events = state.events
+        if let chunk = try books.lastChunk(), chunk.isUnfinished { folder.chunks.resume(chunk) }
+        caughtUp = false
+        isVerified = false
+        lastFlush = monotonicNanoseconds()
+    }
+
+    /// Figures as of now.
+    public func stats() -> ProjectionStats {
+        ProjectionStats(
+            position: position, storedPosition: storedPosition, events: folder.events, deltaCells: folder.delta.count, flushes: flushes,
+            lastFlushNanoseconds: lastFlushNanoseconds, rebuilds: rebuilds, rebuildReason: rebuildReason,
+            lastError: foldError ?? flushError, lastQueryError: queryError, failedFlushes: failedFlushes, failedQueries: failedQueries)
+    }
+}
+
+/// The monotonic clock: for intervals between flushes, never for what is stored.
+func monotonicNanoseconds() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}

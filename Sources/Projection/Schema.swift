@@ -1,0 +1,162 @@
+// Schema: the tables of books.db, and the arithmetic that keeps 128-bit sums exact in 64-bit columns.
+//
+// A sum of picodollars or of millionths is stored as two integers: `…_hi` = floor(sum / 10^12) and `…_lo` = the rest, from 0
+// to 10^12 - 1. For money that is whole dollars and picodollars; for quantities it is millions of units and millionths. One
+// event adds at most 9,223,372 to `…_hi`, so a column overflows after 10^12 events of the largest amount, not before.
+//
+// Every fact a table holds can be read again from the journal: the file may be deleted at any time.
+
+internal import CSQLite
+internal import Core
+
+enum Schema {
+    /// Raised whenever a table or the meaning of a column changes; a file of another version is made anew.
+    static let version: Int64 = 1
+    /// "Purs", in the header of the file.
+    static let applicationID: Int64 = 0x5075_7273
+
+    /// Lengths of time a row sums over. `start` is in hours since 1970 (UTC). Rows of all customers together have `customer`
+    /// 0 and 4 more: what is not asked by customer is then read from few rows however many customers there are.
+    enum Span: Int64, CaseIterable {
+        case hour = 0
+        case day = 1
+        case month = 2
+        /// Everything; `start` is 0.
+        case all = 3
+
+        /// What stands in the column.
+        func code(allCustomers: Bool) -> Int64 { allCustomers ? rawValue + 4 : rawValue }
+    }
+
+    static let sumColumns = ["usage_units", "input_tokens", "output_tokens", "cost", "revenue"]
+
+    static let create = """
+        CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+        CREATE TABLE names(id INTEGER PRIMARY KEY, text TEXT NOT NULL);
+        CREATE INDEX names_by_text ON names(text);
+        \(customers("customers"));
+        CREATE TABLE rollups(
+            span INTEGER NOT NULL, start INTEGER NOT NULL, customer INTEGER NOT NULL, feature INTEGER NOT NULL,
+            model INTEGER NOT NULL, provider INTEGER NOT NULL, event_name INTEGER NOT NULL,
+            events INTEGER NOT NULL, unpriced_events INTEGER NOT NULL,
+            usage_units_hi INTEGER NOT NULL, usage_units_lo INTEGER NOT NULL,
+            input_tokens_hi INTEGER NOT NULL, input_tokens_lo INTEGER NOT NULL,
+            output_tokens_hi INTEGER NOT NULL, output_tokens_lo INTEGER NOT NULL,
+            cost_hi INTEGER NOT NULL, cost_lo INTEGER NOT NULL,
+            revenue_hi INTEGER NOT NULL, revenue_lo INTEGER NOT NULL,
+            PRIMARY KEY(span, start, customer, feature, model, provider, event_name)) WITHOUT ROWID;
+        CREATE TABLE chunks(
+            position INTEGER PRIMARY KEY, end_position INTEGER NOT NULL, first_sequence INTEGER NOT NULL, events INTEGER NOT NULL,
+            earliest INTEGER NOT NULL, latest INTEGER NOT NULL, filter BLOB NOT NULL);
+        \(view("hourly", .hour)); \(view("daily", .day)); \(view("monthly", .month)); \(view("totals", .all));
+        CREATE VIEW customer_list AS SELECT n.text AS customer, c.first_name, c.last_name, c.email, c.phone_number,
+            CASE c.source WHEN 1 THEN 'EVENT_AUTO_CREATED' ELSE 'MANUAL' END AS source,
+            strftime('%Y-%m-%dT%H:%M:%SZ', c.created_at / 1000000000, 'unixepoch') AS created_at,
+            strftime('%Y-%m-%dT%H:%M:%SZ', c.modified_at / 1000000000, 'unixepoch') AS modified_at
+            FROM customers c LEFT JOIN names n ON n.id = c.reference;
+        PRAGMA user_version = \(version);
+        PRAGMA application_id = \(applicationID);
+        """
+
+    /// Names and customers that came since the last flush: in memory, so that a full disk cannot hide them from a query.
+    static let createTemporary = """
+        CREATE TABLE temp.new_names(id INTEGER PRIMARY KEY, text TEXT NOT NULL);
+        \(customers("temp.new_customers"));
+        """
+
+    /// `origin` is the journal position of the first fact that named the customer: unique, stable over rebuilds, in order of
+    /// appearance. `source` 1 is EVENT_AUTO_CREATED, 2 MANUAL. Times are nanoseconds.
+    private static func customers(_ name: String) -> String {
+        """
+        CREATE TABLE \(name)(
+            origin INTEGER PRIMARY KEY, reference INTEGER UNIQUE, source INTEGER NOT NULL, created_at INTEGER NOT NULL,
+            modified_at INTEGER NOT NULL, first_name TEXT, last_name TEXT, email TEXT, phone_number TEXT)
+        """
+    }
+
+    static let flushLookups = """
+        INSERT OR REPLACE INTO main.names SELECT id, text FROM temp.new_names;
+        INSERT OR REPLACE INTO main.customers SELECT * FROM temp.new_customers;
+        DELETE FROM temp.new_names;
+        DELETE FROM temp.new_customers;
+        """
+
+    private static func exact(_ column: String, money: Bool) -> String {
+        let hi = "r.\(column)_hi"
+        let lo = "r.\(column)_lo"
+        if money { return "printf('%d.%012d', \(hi), \(lo)) AS \(column)" }
+        return """
+            CASE WHEN \(hi) = 0 THEN printf('%d.%06d', \(lo) / 1000000, \(lo) % 1000000)
+            ELSE printf('%d%06d.%06d', \(hi), \(lo) / 1000000, \(lo) % 1000000) END AS \(column)
+            """
+    }
+
+    /// Names for numbers, and exact decimals. Sums are never negative here.
+    private static func view(_ name: String, _ span: Span) -> String {
+        let start =
+            switch span {
+            case .hour: "strftime('%Y-%m-%dT%H:00:00Z', r.start * 3600, 'unixepoch') AS hour,"
+            case .day: "strftime('%Y-%m-%d', r.start * 3600, 'unixepoch') AS day,"
+            case .month: "strftime('%Y-%m', r.start * 3600, 'unixepoch') AS month,"
+            case .all: ""
+            }
+        return """
+            CREATE VIEW \(name) AS SELECT \(start) c.text AS customer, f.text AS feature, m.text AS model, p.text AS provider,
+                e.text AS event_name, r.events, r.unpriced_events,
+                \(exact("usage_units", money: false)), \(exact("input_tokens", money: false)), \(exact("output_tokens", money: false)),
+                \(exact("cost", money: true)), \(exact("revenue", money: true))
+                FROM rollups r LEFT JOIN names c ON c.id = r.customer LEFT JOIN names f ON f.id = r.feature
+                LEFT JOIN names m ON m.id = r.model LEFT JOIN names p ON p.id = r.provider LEFT JOIN names e ON e.id = r.event_name
+                WHERE r.span = \(span.rawValue)
+            """
+    }
+
+    static var upsert: String {
+        var columns = ["span", "start", "customer", "feature", "model", "provider", "event_name", "events", "unpriced_events"]
+        var updates = ["events = events + excluded.events", "unpriced_events = unpriced_events + excluded.unpriced_events"]
+        for sum in sumColumns {
+            columns += ["\(sum)_hi", "\(sum)_lo"]
+            updates.append("\(sum)_hi = \(sum)_hi + excluded.\(sum)_hi + (\(sum)_lo + excluded.\(sum)_lo) / 1000000000000")
+            updates.append("\(sum)_lo = (\(sum)_lo + excluded.\(sum)_lo) % 1000000000000")
+        }
+        let places = columns.indices.map { "?\($0 + 1)" }.joined(separator: ",")
+        return """
+            INSERT INTO rollups(\(columns.joined(separator: ","))) VALUES(\(places))
+            ON CONFLICT DO UPDATE SET \(updates.joined(separator: ","))
+            """
+    }
+
+    /// Columns 0-5: start and the five names; 6, 7: counts; 8…17: sums.
+    static let readRollups = """
+        SELECT start, customer, feature, model, provider, event_name, events, unpriced_events, usage_units_hi, usage_units_lo,
+        input_tokens_hi, input_tokens_lo, output_tokens_hi, output_tokens_lo, cost_hi, cost_lo, revenue_hi, revenue_lo FROM rollups
+        """
+
+    static let customerColumns =
+        "c.origin, c.reference, c.source, c.created_at, c.modified_at, c.first_name, c.last_name, c.email, c.phone_number"
+
+    /// All customers as of now: those in memory hide their older selves.
+    static let allCustomers = """
+        SELECT * FROM main.customers WHERE origin NOT IN (SELECT origin FROM temp.new_customers)
+        UNION ALL SELECT * FROM temp.new_customers
+        """
+}
+
+/// A sum as its two columns.
+struct SplitSum {
+    static let unit: Int128 = 1_000_000_000_000
+    var high: Int64
+    var low: Int64
+
+    init(_ total: Int128) {
+        var (quotient, remainder) = total.quotientAndRemainder(dividingBy: SplitSum.unit)
+        if remainder < 0 {
+            remainder += SplitSum.unit
+            quotient -= 1
+        }
+        high = Int64(clamping: quotient)
+        low = Int64(remainder)
+    }
+
+    @inline(__always) static func joined(_ high: Int64, _ low: Int64) -> Int128 { Int128(high) * unit + Int128(low) }
+}
