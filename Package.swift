@@ -19,6 +19,7 @@ let cxxSettings: [CXXSetting] = [.treatAllWarnings(as: .error)]
 let package = Package(
     name: "purser",
     products: [
+        .executable(name: "purserd", targets: ["purserd"]),
         .library(name: "PurserClient", targets: ["Client"]),
     ],
     dependencies: [
@@ -26,6 +27,7 @@ let package = Package(
     ],
     targets: [
         // System libraries, one module map each.
+        .systemLibrary(name: "CUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
 
@@ -43,12 +45,29 @@ let package = Package(
         .target(name: "Pricing", dependencies: ["CCatalogue", "Core", "Toml"], swiftSettings: settings),
         .target(name: "Journal", dependencies: ["Core"], swiftSettings: settings),
         .target(name: "Ledger", dependencies: ["Pricing", "Journal", "Core"], swiftSettings: settings),
+        .target(
+            name: "Server",
+            dependencies: ["Frames", "Wire", "Ledger", "Pricing", "Journal", "Core"],
+            swiftSettings: settings
+        ),
 
         // Rooms that touch the world.
         .target(name: "FileStorage", dependencies: ["Journal", "Core"], swiftSettings: settings),
         .target(name: "Projection", dependencies: ["CSQLite", "Core", "Journal", "Pricing"], swiftSettings: settings),
+        .target(
+            name: "Runtime",
+            dependencies: ["CUV", "FileStorage", "Server", "Journal", "Core"],
+            swiftSettings: settings
+        ),
         .target(name: "Client", dependencies: ["Frames", "Core"], swiftSettings: settings),
 
+        .executableTarget(
+            name: "purserd",
+            dependencies: [
+                "Runtime", "FileStorage", "Projection", "Server", "Ledger", "Journal", "Pricing", "Toml", "Core",
+            ],
+            swiftSettings: settings
+        ),
 
         .testTarget(name: "CoreTests", dependencies: ["Core", "CHash"], exclude: ["oracle"], swiftSettings: settings),
         .testTarget(
@@ -61,6 +80,9 @@ let package = Package(
         .testTarget(name: "PricingTests", dependencies: ["Pricing", "Toml", "Core"], exclude: ["oracle.py"], swiftSettings: settings),
         .testTarget(name: "JournalTests", dependencies: ["Journal", "FileStorage", "Core"], swiftSettings: settings),
         .testTarget(name: "LedgerTests", dependencies: ["Ledger", "Pricing", "Journal", "Core"], swiftSettings: settings),
+        .testTarget(
+            name: "ServerTests", dependencies: ["Server", "Ledger", "Frames", "Wire", "Pricing", "Journal", "Core"], swiftSettings: settings
+        ),
         .testTarget(
             name: "ProjectionTests", dependencies: ["Projection", "FileStorage", "Journal", "Pricing", "Core"], exclude: ["oracle"],
             swiftSettings: settings),

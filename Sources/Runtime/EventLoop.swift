@@ -1,0 +1,320 @@
+// EventLoop: libuv around the server. One thread owns every connection, the sessions and the ledger; the journal thread and the
+// query thread are reached through one async handle each.
+//
+// One turn: readable sockets are read and their bytes given to the server; then, before sleeping, `beforeSleep` writes what may
+// go out and hands the batch that filled meanwhile to the journal thread. So a quiet event is committed at once and a burst shares
+// one commit.
+//
+// Ownership: libuv keeps the pointers it is given until the close callback. Every handle is a heap allocation that ends there
+// and nowhere else; `data` points to the loop or to the peer.
+
+internal import CUV
+public import Core
+internal import FileStorage
+internal import Glibc
+public import Journal
+public import Server
+
+/// What the runtime needs from the program around it.
+public struct RuntimeOptions {
+    public var listen: [Address] = []
+    /// Listening sockets inherited from the service manager.
+    public var inherited: [Int32] = []
+    public var segmentBytes = Limits.segmentBytes
+    /// A line for the log.
+    public var log: (String) -> Void = { _ in }
+    /// Called for SIGHUP; changes what can be changed in the running server.
+    public var reload: (inout Server) -> Void = { _ in }
+    /// Called once when everything listens.
+    public var ready: ([Address]) -> Void = { _ in }
+    public init() {}
+}
+
+/// Why the loop ended.
+public enum RuntimeEnd: Error, Sendable {
+    case clean
+    /// A listener could not be opened.
+    case listen(String)
+    /// The journal could not be written or synced: nothing may be acknowledged any more.
+    case storage(StorageError)
+}
+
+/// One peer's socket. Freed in the close callback.
+struct Peer {
+    var handle: UnsafeMutablePointer<uv_stream_t>
+    var id: ConnectionID
+    var reading = false
+    /// Bytes handed to `uv_write` and not yet written.
+    var writing = 0
+    /// What of them the kernel had not taken at the last look, and since when that is so.
+    var queued = 0
+    var stuckSince: UInt64 = 0
+    var closing = false
+    /// Output is ended; input is read and thrown away until the peer ends too, or until this time.
+    var lingerUntil: UInt64 = 0
+    var ended = false
+}
+
+struct WriteRequest {
+    var request: UnsafeMutablePointer<uv_write_t>
+    var bytes: UnsafeMutableRawPointer
+    var count: Int
+    var peer: UnsafeMutablePointer<Peer>
+}
+
+public final class EventLoop {
+    let loop: UnsafeMutablePointer<uv_loop_t>
+    let server: UnsafeMutablePointer<Server>
+    var options: RuntimeOptions
+    private var journal: JournalThread
+    private var queryThread: QueryThread
+    private let journalAsync: UnsafeMutablePointer<uv_async_t>
+    private let queryAsync: UnsafeMutablePointer<uv_async_t>
+    private let prepare: UnsafeMutablePointer<uv_prepare_t>
+    private let timer: UnsafeMutablePointer<uv_timer_t>
+    private var signals: [UnsafeMutablePointer<uv_signal_t>] = []
+    var listeners: [UnsafeMutablePointer<uv_stream_t>] = []
+    var socketPaths: [String] = []
+    var listening: [Address] = []
+    var peers: [UnsafeMutablePointer<Peer>?] = []
+    var lingering: [UnsafeMutablePointer<Peer>] = []
+    private let storage: any Storage
+    let readBuffer: UnsafeMutableRawPointer
+    static let readBytes = 256 * 1024
+    private var end: RuntimeEnd?
+    var drainDeadline: UInt64 = 0
+    private var preparing = false
+    private var lastSweep: UInt64 = 0
+    private var lastRetry: UInt64 = 0
+
+    public init(
+        server: consuming Server, storage: any Storage, committer: any BatchCommitter, options: RuntimeOptions,
+        durableEnd: JournalPosition, makeQueryEngine: @escaping @Sendable () -> any QueryEngine
+    ) {
+        signal(SIGPIPE, SIG_IGN)
+        // Whoever started the process may have blocked signals: a daemon that cannot be asked to stop is none.
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
+        loop = .allocate(capacity: 1)
+        uv_loop_init(loop)
+        self.server = .allocate(capacity: 1)
+        self.server.initialize(to: server)
+        self.storage = storage
+        self.options = options
+        journalAsync = .allocate(capacity: 1)
+        queryAsync = .allocate(capacity: 1)
+        prepare = .allocate(capacity: 1)
+        timer = .allocate(capacity: 1)
+        readBuffer = .allocate(byteCount: EventLoop.readBytes + 4096, alignment: 64)
+        journal = JournalThread(committer: committer, async: journalAsync)
+        queryThread = QueryThread(durableEnd: durableEnd, async: queryAsync, make: makeQueryEngine)
+    }
+
+    var context: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
+
+    static func of(_ data: UnsafeMutableRawPointer?) -> EventLoop { Unmanaged<EventLoop>.fromOpaque(data!).takeUnretainedValue() }
+
+    var instant: Instant { EventLoop.instant() }
+
+    static func instant() -> Instant {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Instant(wall: Timestamp(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)), monotonic: uv_hrtime())
+    }
+
+    /// The wall clock.
+    public static var now: Timestamp { instant().wall }
+
+    // MARK: Life
+
+    /// Listens, serves until told to stop, and says how it ended.
+    public func run() -> RuntimeEnd {
+        loop.pointee.data = context
+        uv_async_init(loop, journalAsync) { EventLoop.of($0!.pointee.data).journalDone() }
+        journalAsync.pointee.data = context
+        uv_async_init(loop, queryAsync) { EventLoop.of($0!.pointee.data).queriesAnswered() }
+        queryAsync.pointee.data = context
+        uv_prepare_init(loop, prepare)
+        prepare.pointee.data = context
+        uv_prepare_start(prepare) { EventLoop.of($0!.pointee.data).beforeSleep() }
+        uv_timer_init(loop, timer)
+        timer.pointee.data = context
+        uv_timer_start(timer, { EventLoop.of($0!.pointee.data).tick() }, 500, 500)
+        for number in [SIGTERM, SIGINT, SIGHUP] {
+            let handle = UnsafeMutablePointer<uv_signal_t>.allocate(capacity: 1)
+            uv_signal_init(loop, handle)
+            handle.pointee.data = context
+            uv_signal_start(handle, { handle, number in EventLoop.of(handle!.pointee.data).signalled(number) }, number)
+            signals.append(handle)
+        }
+        journal.start()
+        queryThread.start()
+        if let failed = openListeners() {
+            stopThreads()
+            return .listen(failed)
+        }
+        prepareSegment()
+        options.ready(listening)
+        uv_run(loop, UV_RUN_DEFAULT)
+        for path in socketPaths { unlink(path) }
+        // After a failure the process ends at once: what the projection lacks it folds at the next start.
+        if case .storage = end { return end ?? .clean }
+        stopThreads()
+        return end ?? .clean
+    }
+
+    private func stopThreads() {
+        journal.stop()
+        queryThread.stop()
+    }
+
+    private func signalled(_ number: Int32) {
+        if number == SIGHUP {
+            options.reload(&server.pointee)
+            return
+        }
+        guard drainDeadline == 0 else {
+            finish(.clean)
+            return
+        }
+        options.log("stopping")
+        drainDeadline = uv_hrtime() + 10_000_000_000
+        for listener in listeners { closeHandle(UnsafeMutableRawPointer(listener)) }
+        listeners = []
+        server.pointee.drain()
+    }
+
+    func finish(_ reason: RuntimeEnd) {
+        if end == nil { end = reason }
+        uv_stop(loop)
+    }
+
+    func closeHandle(_ raw: UnsafeMutableRawPointer) {
+        let handle = raw.assumingMemoryBound(to: uv_handle_t.self)
+        guard uv_is_closing(handle) == 0 else { return }
+        uv_close(handle) { UnsafeMutableRawPointer($0!).deallocate() }
+    }
+
+    // MARK: The turn
+
+    /// Once per turn, before the loop sleeps.
+    private func beforeSleep() {
+        flushDirty()
+        if let batch = server.pointee.startCommit() { journal.commit(batch) }
+        if !server.pointee.queries.isEmpty {
+            let queries = server.pointee.queries
+            server.pointee.queries.removeAll(keepingCapacity: true)
+            queryThread.ask(queries, durableEnd: server.pointee.pipeline.durableEnd)
+        }
+        prepareSegment()
+        if let failure = server.pointee.failure { fail(failure) }
+        // What was resumed while output went out may have more to say: turn again instead of sleeping on it.
+        if !server.pointee.dirty.isEmpty { uv_async_send(journalAsync) }
+        if drainDeadline != 0, isDrained || uv_hrtime() > drainDeadline { finish(.clean) }
+    }
+
+    private var isDrained: Bool { server.pointee.connectionCount == 0 && server.pointee.pipeline.isIdle }
+
+    private func journalDone() {
+        guard let result = journal.takeResult() else { return }
+        if let error = result.error {
+            fail(error)
+            return
+        }
+        server.pointee.committed(at: instant)
+        server.pointee.recordCommit(nanoseconds: result.nanoseconds)
+        queryThread.advance(to: server.pointee.pipeline.durableEnd)
+    }
+
+    private func fail(_ error: StorageError) {
+        let cause = String(cString: strerror(error.errno))
+        options.log("journal: \(error.operation) of \(error.file) failed: \(cause); nothing is acknowledged any more")
+        finish(.storage(error))
+    }
+
+    private func queriesAnswered() {
+        let now = instant
+        for item in queryThread.takeAnswers() {
+            server.pointee.answered(item.connection, item.answer, at: now)
+        }
+    }
+
+    private func tick() {
+        let now = instant
+        if now.monotonic - lastSweep > 900_000_000 {
+            lastSweep = now.monotonic
+            server.pointee.sweep(at: now)
+            let folded = queryThread.folded
+            server.pointee.recordProjection(position: folded)
+        }
+        if server.pointee.pipeline.isFull, now.monotonic - lastRetry > 1_000_000_000 {
+            lastRetry = now.monotonic
+            server.pointee.pipeline.retryPreparing()
+        }
+        closeStuck(now)
+        for peer in lingering where now.monotonic > peer.pointee.lingerUntil { close(peer) }
+        lingering.removeAll { $0.pointee.closing }
+    }
+
+    /// Closes peers that took nothing of what they are owed for a while: each holds a place and up to twice the high water.
+    func closeStuck(_ now: Instant) {
+        for case .some(let peer) in peers where peer.pointee.writing > 0 {
+            let queued = uv_stream_get_write_queue_size(peer.pointee.handle)
+            if queued != peer.pointee.queued || peer.pointee.stuckSince == 0 {
+                peer.pointee.queued = queued
+                peer.pointee.stuckSince = now.monotonic
+            } else if now.monotonic - peer.pointee.stuckSince > UInt64(Limits.writeSeconds) * 1_000_000_000 {
+                close(peer)
+            }
+        }
+    }
+
+    // MARK: Segments
+
+    private struct Preparation {
+        var request: UnsafeMutablePointer<uv_work_t>
+        var owner: EventLoop
+        var number: UInt32
+        var error: StorageError?
+    }
+
+    private func prepareSegment() {
+        guard let number = server.pointee.pipeline.segmentToPrepare() else { return }
+        let request = UnsafeMutablePointer<uv_work_t>.allocate(capacity: 1)
+        let preparation = UnsafeMutablePointer<Preparation>.allocate(capacity: 1)
+        preparation.initialize(to: Preparation(request: request, owner: self, number: number, error: nil))
+        request.pointee.data = UnsafeMutableRawPointer(preparation)
+        uv_queue_work(
+            loop, request,
+            { request in
+                let preparation = request!.pointee.data.assumingMemoryBound(to: Preparation.self)
+                do throws(StorageError) {
+                    try SegmentPreparer.prepare(
+                        preparation.pointee.owner.storage, preparation.pointee.number, size: preparation.pointee.owner.options.segmentBytes)
+                } catch {
+                    preparation.pointee.error = error
+                }
+            },
+            { request, _ in
+                let preparation = request!.pointee.data.assumingMemoryBound(to: Preparation.self)
+                preparation.pointee.owner.segmentPrepared(preparation.pointee.number, preparation.pointee.error)
+                preparation.deinitialize(count: 1)
+                preparation.deallocate()
+                request!.deallocate()
+            })
+    }
+
+    private func segmentPrepared(_ number: UInt32, _ error: StorageError?) {
+        if let error {
+            if !server.pointee.pipeline.isFull {
+                options.log("journal: no room for segment \(number): \(String(cString: strerror(error.errno)))")
+            }
+            guard error.errno == ENOSPC || error.errno == EDQUOT || error.errno == EFBIG else {
+                fail(error)
+                return
+            }
+        }
+        server.pointee.segmentPrepared(number, succeeded: error == nil, at: instant)
+    }
+}

@@ -1,0 +1,78 @@
+// JournalThread: the one thread that writes and syncs. It is handed one batch at a time and says when that batch is durable;
+// after a failure it says so once and takes no more.
+
+internal import CUV
+internal import Core
+internal import Glibc
+public import Journal
+internal import Synchronization
+
+/// Writes batches; called on the journal thread only.
+public protocol BatchCommitter: AnyObject {
+    /// Returns when the batch is durable.
+    func commit(_ batch: UnsafeMutablePointer<BatchBuilder>) throws(StorageError)
+}
+
+/// What the two threads share. The semaphore orders the loop's writes before the thread's reads, the async handle the other way.
+final class JournalThread {
+    private var thread = uv_thread_t()
+    private let work = UnsafeMutablePointer<uv_sem_t>.allocate(capacity: 1)
+    private let committer: any BatchCommitter
+    private let async: UnsafeMutablePointer<uv_async_t>
+    private var batch: UnsafeMutablePointer<BatchBuilder>?
+    private var stopping = false
+    private var failed: StorageError?
+    private var nanoseconds: UInt64 = 0
+    private let done = Atomic<Bool>(false)
+
+    /// `async` wakes the loop when a batch is done.
+    init(committer: any BatchCommitter, async: UnsafeMutablePointer<uv_async_t>) {
+        self.committer = committer
+        self.async = async
+        uv_sem_init(work, 0)
+    }
+
+    func start() {
+        let context = Unmanaged.passRetained(self).toOpaque()
+        uv_thread_create(&thread, { argument in Unmanaged<JournalThread>.fromOpaque(argument!).takeRetainedValue().run() }, context)
+    }
+
+    /// Hands over a batch; the one before must have been taken back.
+    func commit(_ batch: UnsafeMutablePointer<BatchBuilder>) {
+        self.batch = batch
+        uv_sem_post(work)
+    }
+
+    /// What became of the batch handed over; nil while it is being written.
+    func takeResult() -> (error: StorageError?, nanoseconds: UInt64)? {
+        guard done.exchange(false, ordering: .acquiring) else { return nil }
+        return (failed, nanoseconds)
+    }
+
+    /// Ends the thread after the batch it has.
+    func stop() {
+        stopping = true
+        uv_sem_post(work)
+        uv_thread_join(&thread)
+        uv_sem_destroy(work)
+        work.deallocate()
+    }
+
+    private func run() {
+        while true {
+            uv_sem_wait(work)
+            guard let batch else { return }
+            self.batch = nil
+            let start = uv_hrtime()
+            do throws(StorageError) {
+                try committer.commit(batch)
+            } catch {
+                failed = error
+            }
+            nanoseconds = uv_hrtime() - start
+            done.store(true, ordering: .releasing)
+            uv_async_send(async)
+            if stopping { return }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+// QueryThread: the thread of the projection. It folds what became durable, at its own pace, and answers queries after catching
+// up, so that a reader sees every event that was acknowledged before it asked.
+
+internal import CUV
+public import Core
+internal import Glibc
+internal import Server
+
+/// The projection as the runtime sees it; made and used on the query thread only.
+public protocol QueryEngine: AnyObject {
+    /// Folds durable facts up to `end`, or for about `budget` nanoseconds. True when `end` is reached.
+    func catchUp(through end: JournalPosition, budget: UInt64) -> Bool
+    func answer(_ query: Query) -> QueryAnswer
+    /// Called when there is nothing else to do; writes out what has waited long enough.
+    func idle()
+    var position: JournalPosition { get }
+    /// Writes out everything.
+    func close()
+}
+
+struct Answered {
+    var connection: ConnectionID
+    var answer: QueryAnswer
+}
+
+final class QueryThread {
+    private var thread = uv_thread_t()
+    private let mutex = UnsafeMutablePointer<uv_mutex_t>.allocate(capacity: 1)
+    private let condition = UnsafeMutablePointer<uv_cond_t>.allocate(capacity: 1)
+    private let async: UnsafeMutablePointer<uv_async_t>
+    private let make: @Sendable () -> any QueryEngine
+
+    // Under the mutex.
+    private var durableEnd: JournalPosition
+    private var foldedTo = JournalPosition.start
+    private var asked: [PendingQuery] = []
+    private var answered: [Answered] = []
+    private var sleeping = false
+    private var stopping = false
+
+    init(durableEnd: JournalPosition, async: UnsafeMutablePointer<uv_async_t>, make: @escaping @Sendable () -> any QueryEngine) {
+        self.durableEnd = durableEnd
+        self.async = async
+        self.make = make
+        uv_mutex_init(mutex)
+        uv_cond_init(condition)
+    }
+
+    func start() {
+        let context = Unmanaged.passRetained(self).toOpaque()
+        uv_thread_create(&thread, { argument in Unmanaged<QueryThread>.fromOpaque(argument!).takeRetainedValue().run() }, context)
+    }
+
+    /// More is durable. Wakes the thread only when it waits for that.
+    func advance(to end: JournalPosition) {
+        uv_mutex_lock(mutex)
+        durableEnd = end
+        if sleeping { uv_cond_signal(condition) }
+        uv_mutex_unlock(mutex)
+    }
+
+    func ask(_ queries: [PendingQuery], durableEnd end: JournalPosition) {
+        uv_mutex_lock(mutex)
+        durableEnd = end
+        asked.append(contentsOf: queries)
+        uv_cond_signal(condition)
+        uv_mutex_unlock(mutex)
+    }
+
+    func takeAnswers() -> [Answered] {
+        uv_mutex_lock(mutex)
+        defer { uv_mutex_unlock(mutex) }
+        let list = answered
+        answered = []
+        return list
+    }
+
+    var folded: JournalPosition {
+        uv_mutex_lock(mutex)
+        defer { uv_mutex_unlock(mutex) }
+        return foldedTo
+    }
+
+    func stop() {
+        uv_mutex_lock(mutex)
+        stopping = true
+        uv_cond_signal(condition)
+        uv_mutex_unlock(mutex)
+        uv_thread_join(&thread)
+        uv_mutex_destroy(mutex)
+        uv_cond_destroy(condition)
+        mutex.deallocate()
+        condition.deallocate()
+    }
+
+    private static let pace: UInt64 = 50_000_000
+    private static let budget: UInt64 = 100_000_000
+
+    private func run() {
+        let engine = make()
+        while true {
+            uv_mutex_lock(mutex)
+            foldedTo = engine.position
+            while asked.isEmpty, durableEnd <= foldedTo, !stopping {
+                // Nothing to fold: wait, but wake now and then to write out what was folded.
+                sleeping = true
+                let timedOut = uv_cond_timedwait(condition, mutex, 1_000_000_000) != 0
+                sleeping = false
+                if timedOut { break }
+            }
+            let end = durableEnd
+            let queries = asked
+            asked = []
+            let stop = stopping
+            uv_mutex_unlock(mutex)
+
+            if stop {
+                _ = engine.catchUp(through: end, budget: 2_000_000_000)
+                engine.close()
+                return
+            }
+            if queries.isEmpty {
+                if end > engine.position { _ = engine.catchUp(through: end, budget: QueryThread.budget) }
+                engine.idle()
+                pauseForQueries()
+            } else {
+                // A reader waits: whatever was durable when it asked is folded first.
+                while !engine.catchUp(through: end, budget: QueryThread.budget), !isStopping {}
+                let answers = queries.map { Answered(connection: $0.connection, answer: engine.answer($0.query)) }
+                uv_mutex_lock(mutex)
+                answered.append(contentsOf: answers)
+                uv_mutex_unlock(mutex)
+                uv_async_send(async)
+            }
+        }
+    }
+
+    private var isStopping: Bool {
+        uv_mutex_lock(mutex)
+        defer { uv_mutex_unlock(mutex) }
+        return stopping
+    }
+
+    /// Lets facts gather, unless a query comes.
+    private func pauseForQueries() {
+        uv_mutex_lock(mutex)
+        if asked.isEmpty, !stopping { _ = uv_cond_timedwait(condition, mutex, QueryThread.pace) }
+        uv_mutex_unlock(mutex)
+    }
+}

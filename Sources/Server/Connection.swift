@@ -1,0 +1,140 @@
+// Connection: what the server keeps of one peer. No socket and no callback: bytes come in through `Server.received`, and what
+// may go out is `output[written..<releasable]`.
+//
+// Replies are encoded at once and held back: a mark says "up to this byte once batch n is durable". Marks are in order, so the
+// replies are. Buffers exist only while they hold something.
+
+public import Core
+internal import Wire
+
+/// How a connection came in.
+@frozen
+public enum PeerKind: UInt8, Sendable {
+    /// A Unix socket: its owner and group decide, a key is optional.
+    case local
+    /// TCP: a key is needed.
+    case remote
+}
+
+struct Mark {
+    var batch: UInt64
+    var end: Int
+}
+
+enum Dialect: UInt8 {
+    case unknown
+    case http
+    case binary
+}
+
+public struct Connection: ~Copyable {
+    public let peer: PeerKind
+    var dialect = Dialect.unknown
+    /// Bytes not yet processed: an incomplete head, body or frame.
+    public internal(set) var input = ByteWriter(capacity: 16)
+    /// How far an incomplete HTTP head has been looked at.
+    var scanned = 0
+    /// The head whose body is awaited; offsets are into `input`.
+    var head: HTTPRequestHead?
+    var headBytes = 0
+    var chunked: ChunkedBody?
+    /// Bytes after the head that the chunked decoder has taken.
+    var chunkedBytes = 0
+    var body = ByteWriter(capacity: 16)
+    var sentContinue = false
+
+    public internal(set) var output = ByteWriter(capacity: 16)
+    /// Bytes of `output` that were given to the kernel.
+    public internal(set) var written = 0
+    /// Bytes of `output` that may be given to the kernel.
+    public internal(set) var releasable = 0
+    var marks: [Mark] = []
+
+    /// A query is being answered: no further request is read until it is.
+    var awaitsAnswer = false
+    var answerHead = false
+    var answerKeepAlive = true
+    var answerMinorVersion: UInt8 = 1
+    var answerRequestId: [UInt8] = []
+    var answerOrigin: [UInt8]?
+    /// Nothing can be admitted now; the input waits.
+    var stalled = false
+    /// The input is an incomplete request or frame: only more bytes help.
+    var awaitsInputOnly = false
+    /// No more input is wanted; close when all output is written.
+    public internal(set) var closing = false
+    /// The peer has ended its side.
+    var ended = false
+    var isWaiting = false
+    var isDirty = false
+    /// Binary: hello was accepted. HTTP keeps no such state.
+    var greeted = false
+    var scopes: UInt8 = 0
+    /// The key of the hello, and the state of the books it was looked up in.
+    var key: Digest?
+    var keyEpoch: UInt64 = 0
+
+    /// When the first byte of the request being received came; 0 between requests. Nanoseconds, monotonic.
+    var requestSince: UInt64 = 0
+    var lastActivity: UInt64 = 0
+
+    init(peer: PeerKind) { self.peer = peer }
+
+    /// Whether the transport should read from the peer.
+    public var wantsInput: Bool {
+        !closing && !awaitsAnswer && !stalled && output.count - written < Limits.outputHighWater
+    }
+
+    /// Whether there is input that was put aside and might be processed now.
+    public var hasUnreadInput: Bool { input.count > 0 && !awaitsInputOnly }
+    public var hasReleasable: Bool { written < releasable }
+    /// Everything was said and written.
+    public var isFinished: Bool { closing && written == output.count && marks.isEmpty && !awaitsAnswer }
+
+    /// Holds what was appended to `output` until `batch` is durable. A mark always holds at least one byte: an empty one would
+    /// outlive the bytes before it, whose memory is used again once they are written.
+    mutating func hold(until batch: UInt64, durable: UInt64) {
+        guard output.count > marks.last?.end ?? releasable else { return }
+        if marks.isEmpty, batch <= durable {
+            releasable = output.count
+        } else if let last = marks.last, last.batch >= batch {
+            marks[marks.count - 1].end = output.count
+        } else {
+            marks.append(Mark(batch: batch, end: output.count))
+        }
+    }
+
+    /// Holds what begins at `start` of `output`, released or waiting for an earlier batch by now, until `batch` is durable. Nothing
+    /// from `start` on may have been written.
+    mutating func holdBack(from start: Int, until batch: UInt64, durable: UInt64) {
+        releasable = min(releasable, start)
+        for i in marks.indices where marks[i].end > start { marks[i].end = start }
+        hold(until: batch, durable: durable)
+    }
+
+    /// Releases what waited for batches up to `batch`.
+    mutating func release(through batch: UInt64) {
+        var done = 0
+        while done < marks.count, marks[done].batch <= batch {
+            releasable = marks[done].end
+            done += 1
+        }
+        if done > 0 { marks.removeFirst(done) }
+    }
+
+    /// The transport wrote `count` bytes of `output`.
+    public mutating func didWrite(_ count: Int) {
+        written += count
+        if written == output.count {
+            output.reset()
+            written = 0
+            releasable = 0
+            if output.capacity > 65_536 { output = ByteWriter(capacity: 16) }
+        } else if written > 262_144 {
+            output.removeFirst(written)
+            releasable -= written
+            for i in marks.indices { marks[i].end -= written }
+            written = 0
+        }
+    }
+}

@@ -1,0 +1,479 @@
+// HTTPSession: requests off the front of the input, one after the other, each answered before the next is looked at. A query's
+// answer comes later: until then the connection is not read on, so answers keep the order of requests.
+
+public import Core
+internal import Journal
+internal import Ledger
+internal import Wire
+
+/// What of a request its answer needs. The pointers are good while the request is handled.
+struct RequestContext {
+    var index: UInt32
+    var method: HTTPMethod
+    var requestID: UnsafeRawBufferPointer
+    var keepAlive = true
+    var minorVersion: UInt8 = 1
+    var origin: UnsafeRawBufferPointer?
+    var idempotencyKey: UnsafeRawBufferPointer?
+    /// Methods of the route, for 405.
+    var allow: StaticString?
+    var scopes: UInt8 = 0
+    /// Set while the answer must be kept for `Idempotency-Key`.
+    var scope: Digest?
+    var bodyDigest: Digest?
+    /// Where the answer begins in the output.
+    var answerStart = 0
+    /// Place of the answer's body in the output, once it was written.
+    var bodyStart = 0
+    var status: UInt16 = 0
+}
+
+extension Server {
+    mutating func processHTTP(_ index: UInt32, _ bytes: UnsafeRawBufferPointer) -> Int {
+        let connection = slots + Int(index)
+        var consumed = 0
+        connection.pointee.awaitsInputOnly = false
+        while consumed < bytes.count, connection.pointee.wantsInput {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[consumed...])
+            if connection.pointee.head == nil {
+                switch HTTPRequestHead.parse(rest, scanned: &connection.pointee.scanned) {
+                case .needMore:
+                    connection.pointee.awaitsInputOnly = true
+                    return consumed
+                case .refused(let refusal):
+                    refuseRequest(index, refusal)
+                    return bytes.count
+                case .head(let head, let length):
+                    connection.pointee.head = head
+                    connection.pointee.headBytes = length
+                    connection.pointee.scanned = 0
+                    connection.pointee.sentContinue = false
+                    if head.hasBody, !awaitsBody(index, head, UnsafeRawBufferPointer(rebasing: rest[..<length])) {
+                        var last = head
+                        last.keepAlive = false
+                        metrics.requests += 1
+                        handle(index, last, UnsafeRawBufferPointer(rebasing: rest[..<length]), UnsafeRawBufferPointer(start: nil, count: 0))
+                        return bytes.count
+                    }
+                    if head.chunked {
+                        connection.pointee.chunked = ChunkedBody()
+                        connection.pointee.chunkedBytes = 0
+                        connection.pointee.body.reset()
+                    }
+                }
+            }
+            guard let head = connection.pointee.head else { return consumed }
+            let headBytes = connection.pointee.headBytes
+            let total: Int
+            let body: UnsafeRawBufferPointer
+            if connection.pointee.chunked != nil {
+                let from = headBytes + connection.pointee.chunkedBytes
+                let fed = UnsafeRawBufferPointer(rebasing: rest[from...])
+                let (used, state) = connection.pointee.chunked!.feed(fed, into: &connection.pointee.body)
+                connection.pointee.chunkedBytes += used
+                switch state {
+                case .needMore where connection.pointee.chunkedBytes > Limits.httpChunkedBytes:
+                    refuseRequest(
+                        index, HTTPRefusal(status: 413, code: "payload_too_large", message: "The chunks take too many bytes for their data")
+                    )
+                    return bytes.count
+                case .needMore:
+                    if fed.isEmpty { sendContinue(index, head) }
+                    connection.pointee.awaitsInputOnly = true
+                    return consumed
+                case .refused(let refusal):
+                    refuseRequest(index, refusal)
+                    return bytes.count
+                case .done:
+                    total = headBytes + connection.pointee.chunkedBytes
+                    connection.pointee.body.reserve(Server.inputPadding)
+                    body = connection.pointee.body.bytes
+                }
+            } else {
+                total = headBytes + Int(head.contentLength ?? 0)
+                if rest.count < total {
+                    sendContinue(index, head)
+                    connection.pointee.input.reserve(total - rest.count + Server.inputPadding)
+                    connection.pointee.awaitsInputOnly = true
+                    return consumed
+                }
+                body = UnsafeRawBufferPointer(rebasing: rest[headBytes..<total])
+            }
+            // Put aside as it is: a decoded body stays decoded.
+            if head.method != .get, head.method != .head, head.method != .options, !mayAdmit(index) { return consumed }
+            metrics.requests += 1
+            handle(index, head, UnsafeRawBufferPointer(rebasing: rest[..<headBytes]), body)
+            connection.pointee.head = nil
+            connection.pointee.chunked = nil
+            if connection.pointee.body.capacity > 65_536 { connection.pointee.body = ByteWriter(capacity: 16) }
+            consumed += total
+            if connection.pointee.closing { return bytes.count }
+            connection.pointee.requestSince = consumed < bytes.count ? now.monotonic : 0
+        }
+        return consumed
+    }
+
+    private mutating func sendContinue(_ index: UInt32, _ head: HTTPRequestHead) {
+        guard head.expectContinue, !slots[Int(index)].sentContinue else { return }
+        slots[Int(index)].sentContinue = true
+        slots[Int(index)].output.appendHTTPContinue()
+        slots[Int(index)].hold(until: 0, durable: pipelineBox.pointee.durable)
+    }
+
+    /// A request that cannot be read ends the connection: where the next one would start is not known.
+    private mutating func refuseRequest(_ index: UInt32, _ refusal: HTTPRefusal) {
+        metrics.badRequests += 1
+        var context = RequestContext(index: index, method: .get, requestID: newRequestID())
+        context.keepAlive = false
+        fail(&context, refusal.status, refusal.code, refusal.message)
+        slots[Int(index)].closing = true
+    }
+
+    mutating func refuseSlowRequest(_ index: UInt32) {
+        var context = RequestContext(index: index, method: .get, requestID: newRequestID())
+        context.keepAlive = false
+        if slots[Int(index)].input.count > 0 { fail(&context, 408, "request_timeout", "The request took too long to arrive") }
+        slots[Int(index)].closing = true
+    }
+
+    /// A random UUID as text in the scratch buffer.
+    mutating func newRequestID() -> UnsafeRawBufferPointer {
+        var words: (UInt64, UInt64) = (nextRandom(), nextRandom())
+        words.0 = (words.0 & 0xFF0F_FFFF_FFFF_FFFF) | 0x0040_0000_0000_0000
+        words.1 = (words.1 & 0xFFFF_FFFF_FFFF_FF3F) | 0x0000_0000_0000_0080
+        requestIDText.reset()
+        withUnsafeBytes(of: &words) { requestIDText.append(uuid: $0) }
+        return requestIDText.bytes
+    }
+
+    // MARK: One request
+
+    private mutating func handle(
+        _ index: UInt32, _ head: HTTPRequestHead, _ text: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer
+    ) {
+        func bytes(_ range: HTTPRange) -> UnsafeRawBufferPointer? {
+            range == .absent ? nil : UnsafeRawBufferPointer(rebasing: text[Int(range.offset)..<Int(range.offset + range.length)])
+        }
+        let connection = slots + Int(index)
+        var context = RequestContext(index: index, method: head.method, requestID: UnsafeRawBufferPointer(start: nil, count: 0))
+        if let id = bytes(head.requestID), KeyHeader.isUsableRequestID(id) {
+            context.requestID = id
+        } else {
+            context.requestID = newRequestID()
+        }
+        context.answerStart = connection.pointee.output.count
+        context.keepAlive = head.keepAlive && !draining
+        context.minorVersion = head.minorVersion
+        if let origin = bytes(head.origin), isAllowed(origin) { context.origin = origin }
+        if !context.keepAlive { connection.pointee.closing = true }
+        defer { if !context.keepAlive { connection.pointee.closing = true } }
+
+        if head.method == .options {
+            preflight(&context)
+            return
+        }
+        let path = bytes(head.path) ?? UnsafeRawBufferPointer(start: nil, count: 0)
+        let query = bytes(head.query) ?? UnsafeRawBufferPointer(start: nil, count: 0)
+        let route = Route(path)
+        guard let allowed = route.methods else {
+            fail(&context, 404, "not_found", "There is nothing at this path")
+            return
+        }
+        guard route.allows(head.method) else {
+            context.allow = allowed
+            fail(&context, 405, "method_not_allowed", "This path does not take this method")
+            return
+        }
+        if route.needsKey {
+            guard authenticate(&context, bytes(head.authorization), bytes(head.apiKey)) else { return }
+            guard context.scopes & route.scope(head.method) != 0 else {
+                fail(&context, 403, "forbidden", "This API key lacks the scope for this call")
+                return
+            }
+        }
+        if head.method != .get, head.method != .head {
+            if let key = bytes(head.idempotencyKey) {
+                guard prepareReplay(&context, key, path, body) else { return }
+            }
+            if let type = bytes(head.contentType), !route.takes(type), !body.isEmpty {
+                fail(&context, 415, "unsupported_media_type", "The body must be application/json")
+                return
+            }
+        }
+        dispatch(&context, route, query, body, contentType: bytes(head.contentType), eventKey: bytes(head.eventKey))
+        if context.scope != nil { keepReply(context) }
+    }
+
+    private func isAllowed(_ origin: UnsafeRawBufferPointer) -> Bool {
+        for allowed in options.corsOrigins {
+            if allowed == "*" { return true }
+            var copy = allowed
+            if copy.withUTF8({ sameBytes(UnsafeRawBufferPointer($0), origin) }) { return true }
+        }
+        return false
+    }
+
+    private mutating func preflight(_ context: inout RequestContext) {
+        var response = HTTPResponse(status: 204)
+        response.content = .none
+        response.isPreflight = context.origin != nil
+        fill(&response, context)
+        response.allow = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
+        slots[Int(context.index)].output.append(http: response, contentLength: 0)
+        slots[Int(context.index)].hold(until: 0, durable: pipelineBox.pointee.durable)
+    }
+
+    func fill(_ response: inout HTTPResponse, _ context: RequestContext) {
+        response.requestID = context.requestID
+        response.idempotencyKey = context.idempotencyKey
+        response.allowOrigin = context.origin
+        response.allowCredentials = context.origin != nil && !options.corsOrigins.contains("*")
+        response.allow = context.allow
+        response.persistence = context.keepAlive ? (context.minorVersion == 0 ? .keepAlive : .implicit) : .close
+    }
+
+    // MARK: Keys
+
+    /// The scopes of a key on this kind of connection; nil when it may do nothing.
+    func authorize(_ key: UnsafeRawBufferPointer, _ peer: PeerKind) -> UInt8? {
+        if key.isEmpty { return peer == .local ? KeyScope.all : nil }
+        return scopes(of: Digest(sha256: key))
+    }
+
+    /// The scopes of the key with this digest; nil when it is unknown or revoked.
+    func scopes(of digest: Digest) -> UInt8? {
+        if let firstKey, firstKey.digest == digest { return KeyScope.all }
+        return ledger.keys.scopes(of: digest)
+    }
+
+    /// Whether the body that a head announces will be looked at. Without a key nobody gets to fill memory: such a request is
+    /// answered at once and ends the connection, whether its body has come by then or not.
+    private func awaitsBody(_ index: UInt32, _ head: HTTPRequestHead, _ text: UnsafeRawBufferPointer) -> Bool {
+        func bytes(_ range: HTTPRange) -> UnsafeRawBufferPointer? {
+            range == .absent ? nil : UnsafeRawBufferPointer(rebasing: text[Int(range.offset)..<Int(range.offset + range.length)])
+        }
+        guard let path = bytes(head.path), Route(path).needsKey else { return false }
+        return authorize(givenKey(bytes(head.authorization), bytes(head.apiKey)), slots[Int(index)].peer) != nil
+    }
+
+    private func givenKey(_ authorization: UnsafeRawBufferPointer?, _ apiKey: UnsafeRawBufferPointer?) -> UnsafeRawBufferPointer {
+        if let authorization, let bearer = bearerToken(authorization) { return bearer }
+        return apiKey ?? UnsafeRawBufferPointer(start: nil, count: 0)
+    }
+
+    private mutating func authenticate(
+        _ context: inout RequestContext, _ authorization: UnsafeRawBufferPointer?, _ apiKey: UnsafeRawBufferPointer?
+    ) -> Bool {
+        let key = givenKey(authorization, apiKey)
+        if let scopes = authorize(key, slots[Int(context.index)].peer) {
+            context.scopes = scopes
+            return true
+        }
+        metrics.unauthorized += 1
+        let looksLikeKey = key.count > 3 && key[2] == 0x5F && key[1] == 0x6B && (key[0] == 0x73 || key[0] == 0x63)
+        failPlainly(&context, 401, "unauthorized", looksLikeKey ? "Invalid API key" : "Authentication required")
+        return false
+    }
+
+    // MARK: Answers
+
+    /// Writes an answer whose body `write` appends.
+    mutating func answer(
+        _ context: inout RequestContext, _ status: UInt16, wait: Bool = false, retryAfter: UInt32 = 0, content: HTTPContent = .json,
+        _ write: (inout ByteWriter) -> Void
+    ) {
+        let connection = slots + Int(context.index)
+        var response = HTTPResponse(status: status)
+        response.content = content
+        response.retryAfter = retryAfter
+        fill(&response, context)
+        let mark = connection.pointee.output.beginHTTP(response)
+        context.status = status
+        write(&connection.pointee.output)
+        context.bodyStart = connection.pointee.output.endHTTP(mark)
+        if context.method == .head { connection.pointee.output.truncate(to: context.bodyStart) }
+        connection.pointee.hold(until: wait ? pipelineBox.pointee.waitNumber : 0, durable: pipelineBox.pointee.durable)
+    }
+
+    /// An error as the controllers of the client API write it: with an id to look for.
+    mutating func fail(
+        _ context: inout RequestContext, _ status: UInt16, _ code: StaticString, _ message: StaticString, wait: Bool = false,
+        detail: (inout ByteWriter) -> Void = { _ in }
+    ) {
+        let requestID = context.requestID
+        answer(&context, status, wait: wait, retryAfter: status == 503 ? 1 : 0) { output in
+            output.append("{\"error\":{\"code\":\"")
+            output.append(code)
+            output.append("\",\"message\":\"")
+            output.append(message)
+            detail(&output)
+            output.append(" (errorId=")
+            // The request id is printable ASCII without quotes or backslashes only by courtesy of the client: escape it.
+            output.append(jsonText: requestID)
+            output.append(")\",\"detail\":null},\"success\":false}")
+        }
+    }
+
+    /// An error as the filters before the controllers write it.
+    mutating func failPlainly(_ context: inout RequestContext, _ status: UInt16, _ code: StaticString, _ message: StaticString) {
+        answer(&context, status) { output in
+            output.append("{\"success\":false,\"error\":{\"code\":\"")
+            output.append(code)
+            output.append("\",\"message\":\"")
+            output.append(message)
+            output.append("\"}}")
+        }
+    }
+
+    // MARK: Idempotency-Key
+
+    /// Answers from the kept reply when there is one. False when the request is answered.
+    private mutating func prepareReplay(
+        _ context: inout RequestContext, _ key: UnsafeRawBufferPointer, _ path: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer
+    ) -> Bool {
+        guard KeyHeader.request(key) == .recorded else {
+            failPlainly(&context, 400, "validation_failed", "Idempotency-Key must be 1-255 characters")
+            return false
+        }
+        context.idempotencyKey = key
+        scratch.reset()
+        scratch.append(context.method.rawValue)
+        scratch.append(bytes: path)
+        scratch.append(0)
+        scratch.append(bytes: key)
+        let scope = Digest(sha256: scratch.bytes)
+        let digest = Digest(sha256: body)
+        guard let position = ledger.responses.position(scope.words.0, now: now.wall) else {
+            context.scope = scope
+            context.bodyDigest = digest
+            return true
+        }
+        scratch.reset()
+        do throws(StorageError) {
+            let source = FactLookup(pipeline: pipelineBox, storage: storage)
+            guard try source.eventPayload(at: position, into: &scratch), let kept = ResponseFact(scratch.bytes) else { return true }
+            guard let keptScope = Digest(bytes: UnsafeRawBufferPointer(rebasing: kept.digests[..<32])), keptScope == scope else {
+                return true
+            }
+            guard let keptBody = Digest(bytes: UnsafeRawBufferPointer(rebasing: kept.digests[32...])), keptBody == digest else {
+                answer(&context, 409, wait: true) { output in
+                    output.append("{\"success\":false,\"error\":{\"code\":\"idempotency_conflict\",\"message\":\"Idempotency-Key '")
+                    output.append(jsonText: key)
+                    output.append("' was already used with a different request body\"}}")
+                }
+                return false
+            }
+            answer(&context, kept.status, wait: true) { $0.append(bytes: kept.body) }
+        } catch {
+            failure = error
+            fail(&context, 500, "internal_error", "Internal Server Error")
+        }
+        return false
+    }
+
+    /// Keeps the reply just written, in the batch of the facts it reports.
+    private mutating func keepReply(_ context: RequestContext) {
+        guard let scope = context.scope, let bodyDigest = context.bodyDigest, context.status > 0, context.status < 500 else { return }
+        let connection = slots + Int(context.index)
+        let length = connection.pointee.output.count - context.bodyStart
+        guard length >= 0, length <= Limits.storedResponseBytes else { return }
+        guard
+            pipelineBox.pointee.hasOpenBatch
+                || pipelineBox.pointee.makeRoom(firstSequence: ledger.nextSequence, now: now.wall) == .ready
+        else { return }
+        guard pipelineBox.pointee.openBatch().pointee.hasRoom(for: length + 256) else { return }
+        var digests = (scope.words, bodyDigest.words)
+        withUnsafeBytes(of: &digests) { words in
+            let body = UnsafeRawBufferPointer(start: connection.pointee.output.base + context.bodyStart, count: length)
+            let fact = ResponseFact(scope: scope.words.0, digests: words, at: now.wall, status: context.status, body: body)
+            ledger.store(fact, into: &pipelineBox.pointee.openBatch().pointee)
+        }
+        connection.pointee.holdBack(
+            from: context.answerStart, until: pipelineBox.pointee.waitNumber, durable: pipelineBox.pointee.durable)
+    }
+
+    // MARK: Queries
+
+    /// Hands a query out; the connection waits for its answer. With `afterCommit` the query is held until everything admitted so
+    /// far is durable, so that its answer shows it.
+    mutating func ask(_ context: inout RequestContext, _ query: Query, afterCommit: Bool = false) {
+        guard openQueries < Limits.pendingQueries else {
+            fail(&context, 503, "overloaded", "Too many queries are waiting; try again")
+            return
+        }
+        openQueries += 1
+        let connection = slots + Int(context.index)
+        connection.pointee.awaitsAnswer = true
+        connection.pointee.answerHead = context.method == .head
+        connection.pointee.answerKeepAlive = context.keepAlive
+        connection.pointee.answerMinorVersion = context.minorVersion
+        connection.pointee.answerRequestId = [UInt8](context.requestID)
+        connection.pointee.answerOrigin = context.origin.map { [UInt8]($0) }
+        let pending = PendingQuery(connection: identify(context.index), query: query)
+        if afterCommit, pipelineBox.pointee.waitNumber > pipelineBox.pointee.durable {
+            heldQueries.append((pipelineBox.pointee.waitNumber, pending))
+        } else {
+            queries.append(pending)
+        }
+    }
+
+    /// The answer to a query; dropped when the peer is gone.
+    public mutating func answered(_ id: ConnectionID, _ answer: QueryAnswer, at instant: Instant) {
+        openQueries -= 1
+        guard let connection = connection(id), connection.pointee.awaitsAnswer else { return }
+        now = instant
+        connection.pointee.awaitsAnswer = false
+        let requestID = connection.pointee.answerRequestId
+        let origin = connection.pointee.answerOrigin
+        requestID.withUnsafeBytes { text in
+            var context = RequestContext(index: id.index, method: connection.pointee.answerHead ? .head : .get, requestID: text)
+            context.keepAlive = connection.pointee.answerKeepAlive
+            context.minorVersion = connection.pointee.answerMinorVersion
+            func write() {
+                if answer.status == 200 {
+                    self.answer(&context, 200) { output in
+                        output.append("{\"data\":")
+                        output.append(answer.data)
+                        output.append(",\"success\":true}")
+                    }
+                } else {
+                    self.answer(&context, answer.status) { output in
+                        output.append("{\"error\":{\"code\":")
+                        output.append(jsonString: answer.code)
+                        output.append(",\"message\":")
+                        output.append(jsonString: answer.message + " (errorId=" + String(decoding: requestID, as: UTF8.self) + ")")
+                        output.append(",\"detail\":null},\"success\":false}")
+                    }
+                }
+            }
+            if let origin {
+                origin.withUnsafeBytes {
+                    context.origin = $0
+                    write()
+                }
+            } else {
+                write()
+            }
+        }
+        if !connection.pointee.answerKeepAlive || draining { connection.pointee.closing = true }
+        connection.pointee.lastActivity = instant.monotonic
+        resume(id, at: instant)
+        settle(id.index)
+    }
+}
+
+/// The token of `Bearer <token>`, the word in any case; nil when the header says something else.
+func bearerToken(_ header: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+    let word: StaticString = "bearer "
+    guard header.count > word.utf8CodeUnitCount else { return nil }
+    for i in 0..<word.utf8CodeUnitCount {
+        let byte = header[i]
+        let lower = byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte
+        guard lower == word.utf8Start[i] else { return nil }
+    }
+    var start = word.utf8CodeUnitCount
+    var end = header.count
+    while start < end, header[start] == 0x20 || header[start] == 0x09 { start += 1 }
+    while end > start, header[end - 1] == 0x20 || header[end - 1] == 0x09 { end -= 1 }
+    return UnsafeRawBufferPointer(rebasing: header[start..<end])
+}

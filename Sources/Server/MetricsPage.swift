@@ -1,0 +1,94 @@
+// MetricsPage: Prometheus text (exposition format 0.0.4). Labels come from fixed lists only; no name a client sent gets in, and
+// no amount of money, because the page needs no key.
+
+internal import Core
+internal import Ledger
+
+struct MetricsPage {
+    var server: ServerMetrics
+    var ledger: LedgerCounters
+    var connections: Int
+    var dedupKeys: Int
+    var dedupBytes: Int
+    var strings: Int
+    var customers: Int
+    var pendingBytes: Int
+    var committedBytes: UInt64
+    var segment: UInt32
+    var lag: UInt64
+    var storageFull: Bool
+    var version: String
+
+    func write(to output: inout ByteWriter) {
+        head(&output, "purser_build_info", "gauge", "The version that is running.")
+        output.append("purser_build_info{version=")
+        output.append(jsonString: version)
+        output.append("} 1\n")
+        head(&output, "purser_events_total", "counter", "Events by outcome since start.")
+        line(&output, "purser_events_total{outcome=\"recorded\"}", ledger.recorded)
+        line(&output, "purser_events_total{outcome=\"duplicate\"}", ledger.duplicates)
+        line(&output, "purser_events_total{outcome=\"conflict\"}", ledger.conflicts)
+        for outcome in Outcome.allCases where outcome != .recorded && outcome != .duplicate && outcome != .conflict {
+            output.append("purser_events_total{outcome=\"")
+            output.append(outcome.name)
+            output.append("\"} ")
+            output.append(unsigned: ledger.rejected[Int(outcome.rawValue)])
+            output.append("\n")
+        }
+        counter(&output, "purser_events_unpriced_total", "Events recorded without a cost since start.", ledger.unpriced)
+        counter(&output, "purser_http_requests_total", "HTTP requests read.", server.requests)
+        counter(&output, "purser_frames_total", "Frames read.", server.frames)
+        counter(&output, "purser_bad_requests_total", "HTTP requests that could not be read.", server.badRequests)
+        counter(&output, "purser_bad_frames_total", "Frames that ended their connection.", server.badFrames)
+        counter(&output, "purser_unauthorized_total", "Requests and hellos without a good key.", server.unauthorized)
+        counter(&output, "purser_timeouts_total", "Requests that took too long to arrive.", server.timeouts)
+        counter(&output, "purser_received_bytes_total", "Bytes read from peers.", server.bytesReceived)
+        counter(&output, "purser_connections_accepted_total", "Connections taken in.", server.connectionsAccepted)
+        counter(&output, "purser_connections_refused_total", "Connections closed because there were too many.", server.connectionsRefused)
+        gauge(&output, "purser_connections", "Open connections.", UInt64(connections))
+        counter(&output, "purser_commits_total", "Batches made durable.", server.commits)
+        head(&output, "purser_commit_seconds_total", "counter", "Time spent writing and syncing.")
+        output.append("purser_commit_seconds_total ")
+        output.appendDecimal(Int128(server.commitNanoseconds), places: 9)
+        output.append("\n")
+        counter(&output, "purser_journal_bytes_total", "Bytes of journal made durable since start.", committedBytes)
+        gauge(&output, "purser_journal_pending_bytes", "Bytes sealed and not yet durable.", UInt64(pendingBytes))
+        gauge(&output, "purser_journal_segment", "Number of the segment in use.", UInt64(segment))
+        counter(&output, "purser_stalls_total", "Times a connection waited for room in the journal.", server.stalls)
+        gauge(&output, "purser_storage_full", "1 while the disk has no room for the next segment.", storageFull ? 1 : 0)
+        gauge(&output, "purser_projection_lag_bytes", "Bytes of journal not yet in the rollups.", lag)
+        gauge(&output, "purser_dedup_keys", "Idempotency keys remembered in memory.", UInt64(dedupKeys))
+        gauge(&output, "purser_dedup_bytes", "Memory of the idempotency keys.", UInt64(dedupBytes))
+        gauge(&output, "purser_names", "Distinct names in the books.", UInt64(strings))
+        gauge(&output, "purser_customers", "Customers known.", UInt64(customers))
+    }
+
+    private func head(_ output: inout ByteWriter, _ name: StaticString, _ type: StaticString, _ help: StaticString) {
+        output.append("# HELP ")
+        output.append(name)
+        output.append(" ")
+        output.append(help)
+        output.append("\n# TYPE ")
+        output.append(name)
+        output.append(" ")
+        output.append(type)
+        output.append("\n")
+    }
+
+    private func line(_ output: inout ByteWriter, _ name: StaticString, _ value: UInt64) {
+        output.append(name)
+        output.append(" ")
+        output.append(unsigned: value)
+        output.append("\n")
+    }
+
+    private func counter(_ output: inout ByteWriter, _ name: StaticString, _ help: StaticString, _ value: UInt64) {
+        head(&output, name, "counter", help)
+        line(&output, name, value)
+    }
+
+    private func gauge(_ output: inout ByteWriter, _ name: StaticString, _ help: StaticString, _ value: UInt64) {
+        head(&output, name, "gauge", help)
+        line(&output, name, value)
+    }
+}

@@ -1,0 +1,154 @@
+// Route: what the daemon answers to, and which methods and scopes each path takes.
+
+internal import Core
+internal import Journal
+internal import Wire
+
+enum Route {
+    case health
+    case ready
+    case metrics
+    case events
+    case eventsBatch
+    /// The key as it came, percent-encoded.
+    case event(UnsafeRawBufferPointer)
+    case customers
+    case customer(UnsafeRawBufferPointer)
+    case margins
+    case keys
+    case key(UnsafeRawBufferPointer)
+    case unknown
+
+    private static let base: StaticString = "/api/v1/client/"
+
+    init(_ path: UnsafeRawBufferPointer) {
+        self = .unknown
+        if Route.same(path, "/healthz") {
+            self = .health
+        } else if Route.same(path, "/readyz") {
+            self = .ready
+        } else if Route.same(path, "/metrics") {
+            self = .metrics
+        }
+        guard Route.starts(path, Route.base) else { return }
+        let rest = UnsafeRawBufferPointer(rebasing: path[Route.base.utf8CodeUnitCount...])
+        if Route.same(rest, "events") {
+            self = .events
+        } else if Route.same(rest, "events/batch") {
+            self = .eventsBatch
+        } else if Route.same(rest, "customers") {
+            self = .customers
+        } else if Route.same(rest, "margins") {
+            self = .margins
+        } else if Route.same(rest, "keys") {
+            self = .keys
+        } else if let name = Route.segment(rest, after: "events/") {
+            self = .event(name)
+        } else if let name = Route.segment(rest, after: "customers/") {
+            self = .customer(name)
+        } else if let name = Route.segment(rest, after: "keys/") {
+            self = .key(name)
+        }
+    }
+
+    private static func same(_ path: UnsafeRawBufferPointer, _ text: StaticString) -> Bool {
+        sameBytes(path, UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    private static func starts(_ path: UnsafeRawBufferPointer, _ text: StaticString) -> Bool {
+        guard path.count >= text.utf8CodeUnitCount else { return false }
+        return same(UnsafeRawBufferPointer(rebasing: path[..<text.utf8CodeUnitCount]), text)
+    }
+
+    private static func segment(_ path: UnsafeRawBufferPointer, after prefix: StaticString) -> UnsafeRawBufferPointer? {
+        guard starts(path, prefix), path.count > prefix.utf8CodeUnitCount else { return nil }
+        let rest = UnsafeRawBufferPointer(rebasing: path[prefix.utf8CodeUnitCount...])
+        for byte in rest where byte == 0x2F { return nil }
+        return rest
+    }
+
+    /// The methods as `Allow` names them; nil for an unknown path.
+    var methods: StaticString? {
+        switch self {
+        case .health, .ready, .metrics, .event, .margins: "GET, HEAD, OPTIONS"
+        case .events, .customers, .keys: "GET, HEAD, POST, OPTIONS"
+        case .eventsBatch: "POST, OPTIONS"
+        case .customer: "GET, HEAD, PATCH, OPTIONS"
+        case .key: "DELETE, OPTIONS"
+        case .unknown: nil
+        }
+    }
+
+    func allows(_ method: HTTPMethod) -> Bool {
+        switch (self, method) {
+        case (.health, .get), (.ready, .get), (.metrics, .get), (.event, .get), (.margins, .get): true
+        case (.health, .head), (.ready, .head), (.metrics, .head), (.event, .head), (.margins, .head): true
+        case (.events, .get), (.customers, .get), (.keys, .get), (.customer, .get): true
+        case (.events, .head), (.customers, .head), (.keys, .head), (.customer, .head): true
+        case (.events, .post), (.customers, .post), (.keys, .post), (.eventsBatch, .post): true
+        case (.customer, .patch), (.key, .delete): true
+        default: false
+        }
+    }
+
+    var needsKey: Bool {
+        switch self {
+        case .health, .ready, .metrics, .unknown: false
+        default: true
+        }
+    }
+
+    func scope(_ method: HTTPMethod) -> UInt8 {
+        switch self {
+        case .keys, .key: KeyScope.admin
+        default: method == .get || method == .head ? KeyScope.read : KeyScope.ingest
+        }
+    }
+
+    /// Whether a body of this type is read. A body without a type is taken for JSON.
+    func takes(_ type: UnsafeRawBufferPointer) -> Bool {
+        if Route.isType(type, "application/json") { return true }
+        if case .eventsBatch = self { return Route.isType(type, "application/x-ndjson") }
+        return false
+    }
+
+    /// Whether a content type is `wanted`, whatever its parameters and its case.
+    static func isType(_ type: UnsafeRawBufferPointer, _ wanted: StaticString) -> Bool {
+        guard type.count >= wanted.utf8CodeUnitCount else { return false }
+        for i in 0..<wanted.utf8CodeUnitCount {
+            let byte = type[i]
+            guard (byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte) == wanted.utf8Start[i] else { return false }
+        }
+        guard type.count > wanted.utf8CodeUnitCount else { return true }
+        let next = type[wanted.utf8CodeUnitCount]
+        return next == 0x3B || next == 0x20 || next == 0x09
+    }
+}
+
+extension Server {
+    mutating func dispatch(
+        _ context: inout RequestContext, _ route: Route, _ query: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer,
+        contentType: UnsafeRawBufferPointer?, eventKey: UnsafeRawBufferPointer?
+    ) {
+        switch (route, context.method) {
+        case (.health, _): health(&context)
+        case (.ready, _): readiness(&context)
+        case (.metrics, _): metricsPage(&context)
+        case (.events, .post): postEvent(&context, body, eventKey)
+        case (.eventsBatch, _):
+            let isLines = contentType.map { Route.isType($0, "application/x-ndjson") } ?? false
+            postBatch(&context, query, body, isLines ? .ndjson : .array)
+        case (.events, _): listEvents(&context, query)
+        case (.event(let name), _): getEvent(&context, name)
+        case (.customers, .post): postCustomer(&context, body)
+        case (.customers, _): listCustomers(&context, query)
+        case (.customer(let name), .patch): patchCustomer(&context, name, body)
+        case (.customer(let name), _): getCustomer(&context, name)
+        case (.margins, _): margins(&context, query)
+        case (.keys, .post): postKey(&context, body)
+        case (.keys, _): listKeys(&context)
+        case (.key(let name), _): deleteKey(&context, name)
+        case (.unknown, _): fail(&context, 404, "not_found", "There is nothing at this path")
+        }
+    }
+}

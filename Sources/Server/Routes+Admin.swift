@@ -1,0 +1,230 @@
+// Customers and API keys over HTTP, and the pages for machines: health, readiness, metrics.
+
+internal import Core
+internal import Journal
+internal import Ledger
+internal import Wire
+
+extension Server {
+    // MARK: Customers
+
+    mutating func postCustomer(_ context: inout RequestContext, _ body: UnsafeRawBufferPointer) {
+        guard let input = readCustomer(&context, body, registering: true) else { return }
+        guard makeRoom(&context) else { return }
+        var fact = CustomerFact(operation: .registered, reference: noString, at: now.wall)
+        fill(&fact, input)
+        switch ledger.register(reference: input.customerReferenceId, fact, into: &pipelineBox.pointee.openBatch().pointee) {
+        case .created, .changed:
+            let time = now.wall
+            answer(&context, 201, wait: true) { output in
+                output.append("{\"data\":{\"customerReferenceId\":")
+                Server.append(&output, input.customerReferenceId)
+                output.append(",\"firstName\":")
+                Server.append(&output, input.firstName)
+                output.append(",\"lastName\":")
+                Server.append(&output, input.lastName)
+                output.append(",\"email\":")
+                Server.append(&output, input.email)
+                output.append(",\"phoneNumber\":")
+                Server.append(&output, input.phoneNumber)
+                output.append(",\"createdAt\":\"")
+                output.append(rfc3339: time)
+                output.append("\",\"modifiedAt\":\"")
+                output.append(rfc3339: time)
+                output.append("\",\"subscriptions\":null},\"success\":true}")
+            }
+        case .conflict:
+            fail(&context, 409, "conflict", "A record with this key already exists. Please use a different key.", wait: true)
+        case .notFound:
+            fail(&context, 404, "not_found", "Customer not found")
+        case .overloaded:
+            fail(&context, 503, "overloaded", "Too many names are in use")
+        }
+    }
+
+    /// The reply is the customer as it is afterwards: the query thread gives it once the change is folded.
+    mutating func patchCustomer(_ context: inout RequestContext, _ segment: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer) {
+        guard let reference = decoded(segment) else {
+            fail(&context, 400, "validation_failed", "Invalid value for parameter: customerReferenceId")
+            return
+        }
+        guard let input = readCustomer(&context, body, registering: false) else { return }
+        guard makeRoom(&context) else { return }
+        var fact = CustomerFact(operation: .changed, reference: noString, at: now.wall)
+        fill(&fact, input)
+        switch ledger.change(reference: reference, fact, into: &pipelineBox.pointee.openBatch().pointee) {
+        case .changed, .created:
+            // Asked once the batch is durable, so that the answer shows the change.
+            context.scope = nil
+            ask(&context, .customer(reference: reference), afterCommit: true)
+        case .notFound, .conflict:
+            fail(&context, 404, "not_found", "Customer not found")
+        case .overloaded:
+            fail(&context, 503, "overloaded", "Too many names are in use")
+        }
+    }
+
+    private mutating func readCustomer(_ context: inout RequestContext, _ body: UnsafeRawBufferPointer, registering: Bool) -> CustomerInput?
+    {
+        switch CustomerJSON.read(body, registering: registering) {
+        case .ok(let input): return input
+        case .malformed:
+            fail(&context, 400, "validation_failed", "Malformed request body")
+        case .invalid(let message):
+            fail(&context, 400, "validation_failed", "") { output in
+                var text = message
+                text.withUTF8 { output.append(jsonText: UnsafeRawBufferPointer($0)) }
+            }
+        }
+        return nil
+    }
+
+    private func fill(_ fact: inout CustomerFact, _ input: CustomerInput) {
+        fact.email = input.email
+        fact.firstName = input.firstName
+        fact.lastName = input.lastName
+        fact.phoneNumber = input.phoneNumber
+    }
+
+    private static func append(_ output: inout ByteWriter, _ text: [UInt8]?) {
+        if let text { output.append(jsonString: text) } else { output.append("null") }
+    }
+
+    private mutating func makeRoom(_ context: inout RequestContext) -> Bool {
+        switch pipelineBox.pointee.makeRoom(firstSequence: ledger.nextSequence, now: now.wall) {
+        case .ready: return true
+        case .wait: fail(&context, 503, "overloaded", "Too much is pending; nothing was recorded, try again")
+        case .storageFull: fail(&context, 507, "storage_full", "No room on the disk of the daemon; nothing was recorded")
+        }
+        return false
+    }
+
+    // MARK: API keys
+
+    mutating func postKey(_ context: inout RequestContext, _ body: UnsafeRawBufferPointer) {
+        guard let request = KeyRequest(body) else {
+            fail(
+                &context, 400, "validation_failed",
+                "Malformed request body: name (text, at most 100 characters) and scopes (ingest, read, admin)")
+            return
+        }
+        guard ledger.keys.records.count < Limits.apiKeys else {
+            fail(&context, 409, "conflict", "There are as many API keys as there may be")
+            return
+        }
+        guard makeRoom(&context) else { return }
+        // The first key comes first: a journal with other keys and without it would lock its owner out.
+        recordStart()
+        let key = ApiKey.make()
+        let hint = ApiKey.hint(key)
+        let id = key.withUnsafeBytes { text in
+            ledger.createKey(
+                digest: Digest(sha256: text), hint: hint, name: request.name, scopes: request.scopes, at: now.wall,
+                into: &pipelineBox.pointee.openBatch().pointee)
+        }
+        // The reply holds the key itself: it is not kept for `Idempotency-Key`.
+        context.scope = nil
+        let record = ledger.keys.record(id)
+        answer(&context, 201, wait: true) { output in
+            output.append("{\"data\":")
+            if let record { Server.append(&output, record, key: key) }
+            output.append(",\"success\":true}")
+        }
+    }
+
+    mutating func listKeys(_ context: inout RequestContext) {
+        recordStart()
+        let records = ledger.keys.records
+        answer(&context, 200, wait: true) { output in
+            output.append("{\"data\":[")
+            for (i, record) in records.enumerated() {
+                if i > 0 { output.append(0x2C) }
+                Server.append(&output, record, key: nil)
+            }
+            output.append("],\"success\":true}")
+        }
+    }
+
+    mutating func deleteKey(_ context: inout RequestContext, _ segment: UnsafeRawBufferPointer) {
+        let text = String(decoding: segment, as: UTF8.self)
+        guard let id = UInt32(text), let record = ledger.keys.record(id) else {
+            fail(&context, 404, "not_found", "API key not found")
+            return
+        }
+        guard record.revokedAt == nil else {
+            fail(&context, 409, "conflict", "This API key is revoked already")
+            return
+        }
+        guard makeRoom(&context) else { return }
+        _ = ledger.revokeKey(id, at: now.wall, into: &pipelineBox.pointee.openBatch().pointee)
+        answer(&context, 200, wait: true) { $0.append("{\"success\":true}") }
+    }
+
+    private static func append(_ output: inout ByteWriter, _ record: KeyRecord, key: [UInt8]?) {
+        output.append("{\"id\":")
+        output.append(unsigned: UInt64(record.id))
+        if let key {
+            output.append(",\"apiKey\":")
+            output.append(jsonString: key)
+        }
+        output.append(",\"keyHint\":")
+        output.append(jsonString: record.hint)
+        output.append(",\"name\":")
+        output.append(jsonString: record.name)
+        output.append(",\"scopes\":[")
+        var first = true
+        for (bit, name) in KeyRequest.names where record.scopes & bit != 0 {
+            if !first { output.append(0x2C) }
+            first = false
+            output.append(jsonString: name)
+        }
+        output.append("],\"active\":")
+        output.append(record.revokedAt == nil ? "true" : "false")
+        output.append(",\"createdAt\":\"")
+        output.append(rfc3339: record.createdAt)
+        output.append("\"")
+        if let revokedAt = record.revokedAt {
+            output.append(",\"revokedAt\":\"")
+            output.append(rfc3339: revokedAt)
+            output.append("\"")
+        }
+        output.append("}")
+    }
+
+    // MARK: Pages for machines
+
+    mutating func health(_ context: inout RequestContext) {
+        answer(&context, 200) { $0.append("{\"data\":{\"status\":\"ok\"},\"success\":true}") }
+    }
+
+    mutating func readiness(_ context: inout RequestContext) {
+        let reason: StaticString? =
+            draining ? "stopping" : pipelineBox.pointee.isFull ? "storage_full" : failure != nil ? "storage_failed" : nil
+        guard let reason else {
+            answer(&context, 200) { $0.append("{\"data\":{\"status\":\"ok\"},\"success\":true}") }
+            return
+        }
+        answer(&context, 503) { output in
+            output.append("{\"data\":{\"status\":\"not_ready\",\"reason\":\"")
+            output.append(reason)
+            output.append("\"},\"success\":false}")
+        }
+    }
+
+    mutating func metricsPage(_ context: inout RequestContext) {
+        let page = MetricsPage(
+            server: metrics, ledger: ledger.counters, connections: connectionCount, dedupKeys: ledger.dedup.count,
+            dedupBytes: ledger.dedup.byteCount, strings: ledger.strings.count, customers: ledger.accounts.count,
+            pendingBytes: pipelineBox.pointee.pendingBytes, committedBytes: pipelineBox.pointee.committedBytes,
+            segment: pipelineBox.pointee.currentSegment, lag: lag, storageFull: pipelineBox.pointee.isFull, version: options.version)
+        answer(&context, 200, content: .prometheus) { page.write(to: &$0) }
+    }
+
+    /// Bytes of journal that the projection has not folded yet.
+    private var lag: UInt64 {
+        let end = pipelineBox.pointee.durableEnd
+        guard projectionPosition < end else { return 0 }
+        let segments = UInt64(end.segment - max(projectionPosition.segment, 1)) * UInt64(options.segmentBytes)
+        return segments + UInt64(end.offset) - min(UInt64(projectionPosition.offset), UInt64(end.offset) + segments)
+    }
+}

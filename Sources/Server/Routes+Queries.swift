@@ -1,0 +1,173 @@
+// Queries over HTTP: parameters become a `Query`; whoever holds the rollups answers it.
+
+internal import Core
+internal import Journal
+internal import Ledger
+internal import Wire
+
+extension Server {
+    /// A query's parameters, decoded. `bad` names the first that could not be read.
+    private struct Parameters {
+        var filter = EventFilter()
+        var groupBy: [Grouping] = []
+        var timezone: [UInt8] = []
+        var search: [UInt8]?
+        var cursor: [UInt8]?
+        var limit = Limits.queryDefaultLimit
+        var offset = 0
+        var bad: StaticString?
+    }
+
+    private mutating func parameters(_ query: UnsafeRawBufferPointer) -> Parameters {
+        var result = Parameters()
+        var pairs = HTTPQuery(query)
+        while let pair = pairs.next() {
+            targetText.reset()
+            guard HTTPTarget.decode(pair.value, plusIsSpace: true, into: &targetText) != nil, isValidUTF8(targetText.bytes) else {
+                result.bad = "query"
+                return result
+            }
+            read(pair, &result)
+            if result.bad != nil { return result }
+        }
+        return result
+    }
+
+    private func read(_ pair: HTTPQuery.Pair, _ result: inout Parameters) {
+        let value = targetText.array
+        if pair.isNamed("customerReferenceId") || pair.isNamed("customer") {
+            result.filter.customer = value
+        } else if pair.isNamed("featureKey") || pair.isNamed("feature") {
+            result.filter.feature = value
+        } else if pair.isNamed("model") {
+            result.filter.model = value
+        } else if pair.isNamed("modelProvider") || pair.isNamed("provider") {
+            result.filter.provider = value
+        } else if pair.isNamed("eventName") {
+            result.filter.eventName = value
+        } else if pair.isNamed("flowId") {
+            result.filter.flowId = value
+        } else if pair.isNamed("from") {
+            result.filter.from = Timestamp(rfc3339: targetText.bytes)
+            if result.filter.from == nil { result.bad = "from" }
+        } else if pair.isNamed("to") {
+            result.filter.to = Timestamp(rfc3339: targetText.bytes)
+            if result.filter.to == nil { result.bad = "to" }
+        } else if pair.isNamed("unpriced") {
+            switch String(decoding: value, as: UTF8.self) {
+            case "true": result.filter.unpriced = true
+            case "false": result.filter.unpriced = false
+            default: result.bad = "unpriced"
+            }
+        } else if pair.isNamed("timezone") {
+            result.timezone = value
+        } else if pair.isNamed("search") {
+            result.search = value
+        } else if pair.isNamed("cursor") {
+            result.cursor = value
+        } else if pair.isNamed("limit") {
+            guard let limit = number(value), limit >= 1, limit <= Limits.queryLimit else {
+                result.bad = "limit"
+                return
+            }
+            result.limit = limit
+        } else if pair.isNamed("offset") {
+            guard let offset = number(value) else {
+                result.bad = "offset"
+                return
+            }
+            result.offset = offset
+        } else if pair.isNamed("groupBy") {
+            for name in value.split(separator: 0x2C, omittingEmptySubsequences: false) {
+                guard let grouping = grouping(name), !result.groupBy.contains(grouping) else {
+                    result.bad = "groupBy"
+                    return
+                }
+                result.groupBy.append(grouping)
+            }
+        }
+    }
+
+    private func number(_ text: [UInt8]) -> Int? {
+        guard !text.isEmpty, text.count <= 12, text.allSatisfy({ $0 &- 0x30 < 10 }) else { return nil }
+        return text.reduce(0) { $0 * 10 + Int($1 - 0x30) }
+    }
+
+    private func grouping(_ name: ArraySlice<UInt8>) -> Grouping? {
+        switch String(decoding: name, as: UTF8.self) {
+        case "customer": .customer
+        case "feature": .feature
+        case "model": .model
+        case "provider": .provider
+        case "eventName", "event": .eventName
+        case "hour": .hour
+        case "day": .day
+        case "month": .month
+        default: nil
+        }
+    }
+
+    private mutating func refuse(_ context: inout RequestContext, _ parameter: StaticString) {
+        fail(&context, 400, "validation_failed", "Invalid value for parameter: ") { $0.append(parameter) }
+    }
+
+    mutating func margins(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer) {
+        let parameters = parameters(query)
+        if let bad = parameters.bad { return refuse(&context, bad) }
+        guard !parameters.groupBy.isEmpty else {
+            fail(&context, 400, "validation_failed", "Missing required parameter: groupBy")
+            return
+        }
+        ask(&context, .margins(MarginsQuery(groupBy: parameters.groupBy, filter: parameters.filter, timezone: parameters.timezone)))
+    }
+
+    mutating func listEvents(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer) {
+        let parameters = parameters(query)
+        if let bad = parameters.bad { return refuse(&context, bad) }
+        ask(&context, .events(parameters.filter, limit: parameters.limit, cursor: parameters.cursor))
+    }
+
+    mutating func listCustomers(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer) {
+        let parameters = parameters(query)
+        if let bad = parameters.bad { return refuse(&context, bad) }
+        ask(&context, .customers(search: parameters.search, limit: parameters.limit, offset: parameters.offset))
+    }
+
+    /// A path segment, decoded; nil when it is malformed.
+    mutating func decoded(_ segment: UnsafeRawBufferPointer) -> [UInt8]? {
+        targetText.reset()
+        guard HTTPTarget.decode(segment, into: &targetText) != nil, isValidUTF8(targetText.bytes) else { return nil }
+        return targetText.array
+    }
+
+    mutating func getEvent(_ context: inout RequestContext, _ segment: UnsafeRawBufferPointer) {
+        guard let key = decoded(segment) else { return refuse(&context, "eventIdempotencyKey") }
+        var position: JournalPosition?
+        do throws(StorageError) {
+            let source = FactLookup(pipeline: pipelineBox, storage: storage)
+            position = try key.withUnsafeBytesTyped { bytes throws(StorageError) in
+                try ledger.position(ofKey: bytes, source: source)
+            }
+        } catch {
+            failure = error
+            fail(&context, 500, "internal_error", "Internal Server Error")
+            return
+        }
+        ask(&context, .event(key: key, position: position), afterCommit: position.map { $0 >= pipelineBox.pointee.durableEnd } ?? false)
+    }
+
+    mutating func getCustomer(_ context: inout RequestContext, _ segment: UnsafeRawBufferPointer) {
+        guard let reference = decoded(segment) else { return refuse(&context, "customerReferenceId") }
+        ask(&context, .customer(reference: reference))
+    }
+}
+
+extension [UInt8] {
+    /// `withUnsafeBytes` with a typed error.
+    func withUnsafeBytesTyped<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+        let result: Result<R, E> = withUnsafeBytes { bytes in
+            do throws(E) { return .success(try body(bytes)) } catch { return .failure(error) }
+        }
+        return try result.get()
+    }
+}

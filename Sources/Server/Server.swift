@@ -1,0 +1,458 @@
+// Server: everything the daemon decides, without a socket, a clock or a file. Bytes come in per connection; what is said back
+// waits in the connection's output until its batch is durable; batches and queries are handed out to whoever runs the journal
+// thread and the projection.
+//
+// One tick: every readable connection is `received`; then, once, `startCommit` hands out the batch that filled meanwhile. When it
+// is durable, `committed` releases the replies that waited for it. Nothing here blocks but the read of a single fact to verify a
+// duplicate.
+
+public import Core
+internal import Frames
+public import Journal
+public import Ledger
+internal import Wire
+
+/// The two clocks, read once per callback.
+@frozen
+public struct Instant: Sendable {
+    public var wall: Timestamp
+    /// Nanoseconds from a clock that never jumps.
+    public var monotonic: UInt64
+    public init(wall: Timestamp, monotonic: UInt64) {
+        self.wall = wall
+        self.monotonic = monotonic
+    }
+}
+
+/// Names one connection for as long as it lives; a slot used again has another generation.
+@frozen
+public struct ConnectionID: Equatable, Hashable, Sendable {
+    public var index: UInt32
+    public var generation: UInt32
+}
+
+/// A query to be answered elsewhere, and for whom.
+public struct PendingQuery: Sendable {
+    public var connection: ConnectionID
+    public var query: Query
+}
+
+/// What the operator decides.
+public struct ServerOptions: Sendable {
+    public var corsOrigins: [String] = []
+    public var version = "0"
+    public var batchBytes = Limits.batchBytes
+    public var segmentBytes = Limits.segmentBytes
+    /// Nanoseconds that an idempotency key is remembered.
+    public var dedupWindow = Int64(Limits.dedupWindowDays) * 86_400 * 1_000_000_000
+    public init() {}
+}
+
+public struct Server: ~Copyable {
+    public var ledger: Ledger
+    let pipelineBox: UnsafeMutablePointer<CommitPipeline>
+    /// Bytes that can be read (their values do not matter) behind any input.
+    static let inputPadding = 64
+    let storage: any Storage
+    public internal(set) var options: ServerOptions
+    public var windowMarks: [WindowMark] = []
+    public var firstKey: FirstKey?
+
+    let slots: UnsafeMutablePointer<Connection>
+    var generations: [UInt32]
+    var freeSlots: [UInt32] = []
+    var nextSlot: UInt32 = 0
+    let capacity: Int
+    public internal(set) var connectionCount = 0
+
+    var block = EventBlock()
+    var json = EventJSON()
+    var usage = UsageReader()
+    // Connections that are gone stay on these lists until they are walked: taking ten thousand out one by one would take the
+    // square of it.
+    /// Connections with marks, to look at when a batch is durable.
+    var waiting: [ConnectionID] = []
+    /// Connections with output to write or a state to act on; the transport takes them once per tick.
+    public internal(set) var dirty: [ConnectionID] = []
+    var stalledConnections: [ConnectionID] = []
+    public var queries: [PendingQuery] = []
+    /// Queries asked and not answered yet, those of peers that are gone included.
+    var openQueries = 0
+    /// Queries that must see facts which are not durable yet, with the batch they wait for.
+    var heldQueries: [(batch: UInt64, query: PendingQuery)] = []
+    var scratch = ByteWriter(capacity: 4096)
+    var requestIDText = ByteWriter(capacity: 64)
+    var targetText = ByteWriter(capacity: 1024)
+    var frames: [PendingFrame] = []
+    public internal(set) var metrics = ServerMetrics()
+    /// Set while the daemon is not able to take events; the text says why.
+    public var notReady: String?
+    public internal(set) var failure: StorageError?
+    var now = Instant(wall: Timestamp(nanoseconds: 0), monotonic: 0)
+    public internal(set) var draining = false
+    var projectionPosition = JournalPosition.start
+    /// Monotonic time of the last commit.
+    var lastCommit: UInt64 = 0
+    var random: UInt64
+
+    public init(
+        ledger: consuming Ledger, pipeline: consuming CommitPipeline, storage: any Storage, options: ServerOptions,
+        connections: Int = Limits.connections, random: UInt64
+    ) {
+        self.ledger = ledger
+        pipelineBox = .allocate(capacity: 1)
+        pipelineBox.initialize(to: pipeline)
+        self.storage = storage
+        self.options = options
+        self.random = random
+        capacity = connections
+        slots = .allocate(capacity: connections)
+        generations = []
+    }
+
+    deinit {
+        slots.deallocate()
+        pipelineBox.deinitialize(count: 1)
+        pipelineBox.deallocate()
+    }
+
+    /// The pipeline lives at an address of its own: duplicates are looked up in it while a batch of it is being filled.
+    public var pipeline: CommitPipeline {
+        _read { yield pipelineBox.pointee }
+        _modify { yield &pipelineBox.pointee }
+    }
+
+    // MARK: Connections
+
+    /// Takes in a new peer; nil when there are as many connections as the limit allows.
+    public mutating func connected(_ peer: PeerKind, at instant: Instant) -> ConnectionID? {
+        let index: UInt32
+        if let reused = freeSlots.popLast() {
+            index = reused
+        } else {
+            guard Int(nextSlot) < capacity else {
+                metrics.connectionsRefused += 1
+                return nil
+            }
+            index = nextSlot
+            nextSlot += 1
+            generations.append(0)
+        }
+        (slots + Int(index)).initialize(to: Connection(peer: peer))
+        slots[Int(index)].lastActivity = instant.monotonic
+        generations[Int(index)] &+= 1
+        connectionCount += 1
+        metrics.connectionsAccepted += 1
+        return ConnectionID(index: index, generation: generations[Int(index)])
+    }
+
+    /// The peer is gone; whatever it was owed is dropped, what it sent stays counted.
+    public mutating func disconnected(_ id: ConnectionID) {
+        guard isCurrent(id) else { return }
+        generations[Int(id.index)] &+= 1
+        (slots + Int(id.index)).deinitialize(count: 1)
+        freeSlots.append(id.index)
+        connectionCount -= 1
+    }
+
+    func isCurrent(_ id: ConnectionID) -> Bool {
+        Int(id.index) < generations.count && generations[Int(id.index)] == id.generation && generations[Int(id.index)] & 1 == 1
+    }
+
+    /// The connection's state; the pointer is valid until the next `disconnected`.
+    public func connection(_ id: ConnectionID) -> UnsafeMutablePointer<Connection>? {
+        isCurrent(id) ? slots + Int(id.index) : nil
+    }
+
+    public func identify(_ index: UInt32) -> ConnectionID { ConnectionID(index: index, generation: generations[Int(index)]) }
+
+    // MARK: Bytes
+
+    /// Bytes from a peer. At least 64 readable bytes follow them in memory (the JSON reader looks ahead).
+    public mutating func received(_ id: ConnectionID, _ bytes: UnsafeRawBufferPointer, at instant: Instant) {
+        guard let connection = connection(id), !connection.pointee.closing else { return }
+        now = instant
+        metrics.bytesReceived += UInt64(bytes.count)
+        connection.pointee.lastActivity = instant.monotonic
+        if connection.pointee.requestSince == 0 { connection.pointee.requestSince = instant.monotonic }
+        if connection.pointee.input.count == 0 {
+            let consumed = process(id.index, bytes)
+            if consumed < bytes.count, !connection.pointee.closing {
+                connection.pointee.input.append(bytes: UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
+                connection.pointee.input.reserve(Server.inputPadding)
+            }
+        } else {
+            connection.pointee.input.append(bytes: bytes)
+            connection.pointee.input.reserve(Server.inputPadding)
+            processInput(id.index)
+        }
+        settle(id.index)
+    }
+
+    /// Goes on with input that was put aside, once there is reason to.
+    public mutating func resume(_ id: ConnectionID, at instant: Instant) {
+        guard let connection = connection(id), connection.pointee.wantsInput, connection.pointee.input.count > 0 else { return }
+        now = instant
+        // The time it waited for us is not the peer's.
+        connection.pointee.requestSince = instant.monotonic
+        processInput(id.index)
+        settle(id.index)
+    }
+
+    private mutating func processInput(_ index: UInt32) {
+        let connection = slots + Int(index)
+        let consumed = process(index, connection.pointee.input.bytes)
+        connection.pointee.input.removeFirst(consumed)
+        if connection.pointee.input.count == 0, connection.pointee.input.capacity > 65_536 {
+            connection.pointee.input = ByteWriter(capacity: 16)
+        }
+    }
+
+    /// Processes whole requests from the front of `bytes`; the result is how many bytes were used.
+    private mutating func process(_ index: UInt32, _ bytes: UnsafeRawBufferPointer) -> Int {
+        let connection = slots + Int(index)
+        guard let first = bytes.first else { return 0 }
+        if connection.pointee.dialect == .unknown { connection.pointee.dialect = first == binaryFirstByte ? .binary : .http }
+        return connection.pointee.dialect == .binary ? processFrames(index, bytes) : processHTTP(index, bytes)
+    }
+
+    /// Puts the connection on the lists it belongs on after something changed.
+    mutating func settle(_ index: UInt32) {
+        let connection = slots + Int(index)
+        if connection.pointee.input.count == 0, connection.pointee.chunked == nil { connection.pointee.requestSince = 0 }
+        if !connection.pointee.marks.isEmpty, !connection.pointee.isWaiting {
+            connection.pointee.isWaiting = true
+            waiting.append(identify(index))
+        }
+        // A peer that has ended is owed answers to all it sent whole; half a request is all that may be left of it.
+        if connection.pointee.ended, !connection.pointee.hasUnreadInput { connection.pointee.closing = true }
+        markDirty(index)
+    }
+
+    mutating func markDirty(_ index: UInt32) {
+        if !slots[Int(index)].isDirty {
+            slots[Int(index)].isDirty = true
+            dirty.append(identify(index))
+        }
+    }
+
+    /// The connections to look at since the last call: output to write, reading to stop or start, closing.
+    public mutating func takeDirty(_ body: (ConnectionID, UnsafeMutablePointer<Connection>) -> Void) {
+        guard !dirty.isEmpty else { return }
+        let list = dirty
+        dirty.removeAll(keepingCapacity: true)
+        for id in list {
+            guard let connection = connection(id) else { continue }
+            connection.pointee.isDirty = false
+            body(id, connection)
+        }
+    }
+
+    // MARK: Commit
+
+    /// The next batch to write, if none is being written.
+    public mutating func startCommit() -> UnsafeMutablePointer<BatchBuilder>? { pipelineBox.pointee.startCommit() }
+
+    /// The batch handed out is durable: its replies may go, and whoever waited for room goes on.
+    public mutating func committed(at instant: Instant) {
+        now = instant
+        let number = pipelineBox.pointee.committed()
+        metrics.commits += 1
+        lastCommit = instant.monotonic
+        var kept = 0
+        for k in 0..<waiting.count {
+            let id = waiting[k]
+            guard let connection = connection(id) else { continue }
+            connection.pointee.release(through: number)
+            markDirty(id.index)
+            if connection.pointee.marks.isEmpty {
+                connection.pointee.isWaiting = false
+            } else {
+                waiting[kept] = id
+                kept += 1
+            }
+        }
+        waiting.removeLast(waiting.count - kept)
+        while let held = heldQueries.first, held.batch <= number {
+            queries.append(held.query)
+            heldQueries.removeFirst()
+        }
+        resumeStalled(at: instant)
+    }
+
+    /// Segment `number` is zero-filled, or could not be.
+    public mutating func segmentPrepared(_ number: UInt32, succeeded: Bool, at instant: Instant) {
+        pipelineBox.pointee.prepared(number, succeeded: succeeded)
+        resumeStalled(at: instant)
+    }
+
+    private mutating func resumeStalled(at instant: Instant) {
+        guard !stalledConnections.isEmpty else { return }
+        let list = stalledConnections
+        stalledConnections.removeAll(keepingCapacity: true)
+        for id in list {
+            guard let connection = connection(id) else { continue }
+            connection.pointee.stalled = false
+            resume(id, at: instant)
+            markDirty(id.index)
+        }
+    }
+
+    mutating func stall(_ index: UInt32) {
+        metrics.stalls += 1
+        slots[Int(index)].stalled = true
+        stalledConnections.append(identify(index))
+    }
+
+    /// Whether a request that records facts can be taken; false puts the connection aside until there is room.
+    mutating func mayAdmit(_ index: UInt32) -> Bool {
+        if pipelineBox.pointee.hasHeadroom { return true }
+        stall(index)
+        return false
+    }
+
+    // MARK: Admission
+
+    /// Admits the whole block. Events that found no room get `storageFull` or `overloaded`.
+    mutating func admitBlock() {
+        var next = 0
+        while next < block.count {
+            switch pipelineBox.pointee.makeRoom(firstSequence: ledger.nextSequence, now: now.wall) {
+            case .ready:
+                let source = FactLookup(pipeline: pipelineBox, storage: storage)
+                do {
+                    next = try ledger.admit(
+                        &block, next..<block.count, into: &pipelineBox.pointee.openBatch().pointee, now: now.wall, source: source)
+                } catch {
+                    failure = error
+                    refuse(from: next, .overloaded)
+                    return
+                }
+            case .wait:
+                refuse(from: next, .overloaded)
+                return
+            case .storageFull:
+                refuse(from: next, .storageFull)
+                return
+            }
+        }
+    }
+
+    private mutating func refuse(from start: Int, _ outcome: Outcome) {
+        for i in start..<block.count where block.events[i].outcome == .recorded {
+            block.events[i].outcome = outcome
+            metrics.refusedForRoom += 1
+        }
+    }
+
+    /// Usage objects that came as the provider made them become usage lines.
+    mutating func normaliseUsage(from start: Int) {
+        for i in start..<block.count where block.events[i].outcome == .recorded && !block.events[i].extras.isEmpty {
+            guard let object = extraBytes(.usage, in: block.text(block.events[i].extras)) else { continue }
+            usage.normalise(object, event: i, in: &block)
+        }
+    }
+
+    // MARK: Time
+
+    /// Ends requests that take too long and connections that say nothing. Called about once a second.
+    public mutating func sweep(at instant: Instant) {
+        now = instant
+        moveWindow()
+        recordStart()
+        if instant.monotonic &- lastCommit > 1_000_000_000 {
+            _ = pipelineBox.pointee.sealMark(firstSequence: ledger.nextSequence, now: instant.wall)
+        }
+        for index in 0..<nextSlot where generations[Int(index)] & 1 == 1 {
+            let connection = slots + Int(index)
+            guard !connection.pointee.closing else { continue }
+            let isReceiving = connection.pointee.requestSince != 0 && connection.pointee.wantsInput
+            if isReceiving {
+                let limit =
+                    connection.pointee.head == nil && connection.pointee.dialect != .binary ? Limits.headSeconds : Limits.bodySeconds
+                if instant.monotonic &- connection.pointee.requestSince > UInt64(limit) * 1_000_000_000 { timeOut(index) }
+            } else if connection.pointee.marks.isEmpty, !connection.pointee.awaitsAnswer, !connection.pointee.stalled,
+                instant.monotonic &- connection.pointee.lastActivity > UInt64(Limits.idleSeconds) * 1_000_000_000
+            {
+                connection.pointee.closing = true
+                markDirty(index)
+            }
+        }
+    }
+
+    private mutating func timeOut(_ index: UInt32) {
+        metrics.timeouts += 1
+        if slots[Int(index)].dialect == .binary { refuseFrame(index, .timeout) } else { refuseSlowRequest(index) }
+        settle(index)
+    }
+
+    /// The peer will send nothing more.
+    public mutating func peerEnded(_ id: ConnectionID) {
+        guard let connection = connection(id) else { return }
+        connection.pointee.ended = true
+        settle(id.index)
+    }
+
+    public mutating func recordCommit(nanoseconds: UInt64) { metrics.commitNanoseconds += nanoseconds }
+
+    public mutating func recordProjection(position: JournalPosition) { projectionPosition = position }
+
+    /// No more requests are read; connections close when what they are owed has been written.
+    public mutating func drain() {
+        draining = true
+        for index in 0..<nextSlot where generations[Int(index)] & 1 == 1 && !slots[Int(index)].closing {
+            if slots[Int(index)].greeted { sayStopping(index) }
+            slots[Int(index)].closing = true
+            settle(index)
+        }
+    }
+
+    /// SplitMix64, seeded from the kernel: request ids.
+    mutating func nextRandom() -> UInt64 {
+        random &+= 0x9E37_79B9_7F4A_7C15
+        var z = random
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
+
+/// Facts wherever they are: in a batch on its way, or in a segment.
+struct FactLookup: FactSource {
+    let pipeline: UnsafeMutablePointer<CommitPipeline>
+    let storage: any Storage
+
+    func eventPayload(at position: JournalPosition, into buffer: inout ByteWriter) throws(StorageError) -> Bool {
+        if let found = pipeline.pointee.pendingPayload(at: position, into: &buffer) { return found }
+        return try factPayload(at: position, of: storage, into: &buffer)
+    }
+}
+
+/// Reads the payload of one fact from its segment: one read of 512 bytes, a second one when the fact is longer.
+func factPayload(at position: JournalPosition, of storage: any Storage, into buffer: inout ByteWriter) throws(StorageError) -> Bool {
+    var length = 512
+    while true {
+        var failed: StorageError?
+        let wanted = length
+        let outcome = withUnsafeTemporaryAllocation(byteCount: wanted, alignment: 16) { memory -> Int in
+            do throws(StorageError) {
+                let count = try storage.read(SegmentFormat.fileName(position.segment), at: Int(position.offset), into: memory)
+                var reader = ByteReader(UnsafeRawBufferPointer(rebasing: memory[..<count]))
+                let type = reader.byte()
+                let size = reader.varint()
+                guard !reader.failed, type == FactType.event.rawValue || type == FactType.response.rawValue else { return -1 }
+                guard size <= UInt64(Limits.largestEventBytes * 2) else { return -1 }
+                let total = reader.offset + Int(size)
+                if total > count { return count < wanted ? -1 : total }
+                buffer.append(bytes: UnsafeRawBufferPointer(rebasing: memory[reader.offset..<total]))
+                return 0
+            } catch {
+                failed = error
+                return -1
+            }
+        }
+        if let failed { throw failed }
+        if outcome <= 0 { return outcome == 0 }
+        length = outcome
+    }
+}

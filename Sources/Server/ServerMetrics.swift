@@ -1,0 +1,21 @@
+// What the server counts besides the ledger.
+
+public struct ServerMetrics: Sendable {
+    public var connectionsAccepted: UInt64 = 0
+    public var connectionsRefused: UInt64 = 0
+    public var bytesReceived: UInt64 = 0
+    public var requests: UInt64 = 0
+    public var frames: UInt64 = 0
+    public var commits: UInt64 = 0
+    public var stalls: UInt64 = 0
+    public var timeouts: UInt64 = 0
+    public var badRequests: UInt64 = 0
+    public var badFrames: UInt64 = 0
+    public var refusedForRoom: UInt64 = 0
+    public var unauthorized: UInt64 = 0
+    /// Of the projection and the disk, set by the runtime before a scrape.
+    public var projectionLagBytes: UInt64 = 0
+    public var commitNanoseconds: UInt64 = 0
+    public var startedAt: UInt64 = 0
+    public init() {}
+}

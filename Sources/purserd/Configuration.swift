@@ -1,0 +1,165 @@
+// Configuration: the TOML file and the environment become one value; the command line goes above both. Unknown keys are
+// refused with their line, so that a misspelt one cannot be silently ignored.
+
+import Core
+import Glibc
+import Runtime
+import Toml
+
+struct ConfigurationError: Error {
+    var text: String
+}
+
+struct Configuration {
+    var state: String
+    var listen: [Address] = []
+    var allowRemote = false
+    var dedupWindow = Int64(Limits.dedupWindowDays) * 86_400 * 1_000_000_000
+    var corsOrigins: [String] = []
+    var pricesDirectory = "/etc/purser/prices.d"
+    /// Whether the directory was named by the operator, and so must exist.
+    var pricesDirectoryIsNamed = false
+
+    static let defaultFile = "/etc/purser/purser.toml"
+
+    /// What holds: defaults, then the file, then the command line.
+    static func load(_ options: CommandLineOptions) throws(ConfigurationError) -> Configuration {
+        var configuration = Configuration(state: defaultState())
+        var listen: [String] = []
+        if let file = options.config {
+            try configuration.read(file, &listen)
+        } else if access(defaultFile, F_OK) == 0 {
+            try configuration.read(defaultFile, &listen)
+        }
+        if let state = options.state { configuration.state = state }
+        if !options.listen.isEmpty { listen = options.listen }
+        if listen.isEmpty { listen = defaultListen() }
+        for text in listen {
+            guard let address = Address(text) else {
+                throw ConfigurationError(text: "\(text) is no address: unix:PATH or tcp:HOST:PORT (HOST numeric)")
+            }
+            guard address.isLoopback || configuration.allowRemote else {
+                throw ConfigurationError(
+                    text:
+                        "\(text) can be reached from other hosts, unencrypted: put a proxy in front, or set allow_remote = true"
+                )
+            }
+            configuration.listen.append(address)
+        }
+        return configuration
+    }
+
+    private static func environment(_ name: String) -> String? {
+        guard let value = getenv(name) else { return nil }
+        let text = String(cString: value)
+        return text.isEmpty ? nil : text
+    }
+
+    /// The first of a colon-separated list, as the service manager gives its directories.
+    private static func firstDirectory(_ name: String) -> String? {
+        environment(name).map { String($0.split(separator: ":")[0]) }
+    }
+
+    static func defaultState() -> String {
+        if let directory = firstDirectory("STATE_DIRECTORY") { return directory }
+        if geteuid() == 0 { return "/var/lib/purser" }
+        if let home = environment("XDG_STATE_HOME") { return home + "/purser" }
+        return (environment("HOME") ?? "") + "/.local/state/purser"
+    }
+
+    static func defaultListen() -> [String] {
+        let tcp = "tcp:127.0.0.1:7787"
+        if let directory = firstDirectory("RUNTIME_DIRECTORY") { return ["unix:\(directory)/purser.sock", tcp] }
+        if mkdir("/run/purser", 0o750) == 0 || (errno == EEXIST && access("/run/purser", W_OK) == 0) {
+            return ["unix:/run/purser/purser.sock", tcp]
+        }
+        if let directory = environment("XDG_RUNTIME_DIR") {
+            mkdir(directory + "/purser", 0o700)
+            return ["unix:\(directory)/purser/purser.sock", tcp]
+        }
+        return [tcp]
+    }
+
+    // MARK: The file
+
+    private mutating func read(_ file: String, _ listen: inout [String]) throws(ConfigurationError) {
+        guard let bytes = readFile(file) else {
+            throw ConfigurationError(text: "\(file): \(String(cString: strerror(errno)))")
+        }
+        let items: [TomlItem]
+        do throws(TomlError) {
+            items = try TomlDocument.parse(bytes, name: file)
+        } catch {
+            throw ConfigurationError(text: "\(file):\(error.line): \(error.message)")
+        }
+        for item in items {
+            func refuse(_ text: String) -> ConfigurationError { ConfigurationError(text: "\(file):\(item.line): \(text)") }
+            let name = item.path.first ?? ""
+            switch (name, item.path.count) {
+            case ("state", 1):
+                guard item.kind == .string, item.text.hasPrefix("/") else { throw refuse("state must be an absolute path") }
+                state = item.text
+            case ("allow_remote", 1):
+                guard item.kind == .boolean else { throw refuse("allow_remote must be true or false") }
+                allowRemote = item.text == "true"
+            case ("dedup_window", 1):
+                guard item.kind == .string, let window = Configuration.duration(item.text) else {
+                    throw refuse("dedup_window must be a time like \"35d\", \"12h\" or \"30m\", from 1m to 400d")
+                }
+                dedupWindow = window
+            case ("prices_dir", 1):
+                guard item.kind == .string, item.text.hasPrefix("/") else { throw refuse("prices_dir must be an absolute path") }
+                pricesDirectory = item.text
+                pricesDirectoryIsNamed = true
+            case ("listen", 2):
+                guard item.kind == .string, Address(item.text) != nil else {
+                    throw refuse("listen must be a list of addresses: unix:PATH or tcp:HOST:PORT (HOST numeric)")
+                }
+                listen.append(item.text)
+            case ("cors_origins", 2):
+                guard item.kind == .string else { throw refuse("cors_origins must be a list of origins") }
+                corsOrigins.append(item.text)
+            case ("listen", 1), ("cors_origins", 1):
+                guard item.kind == .emptyArray else { throw refuse("\(name) must be a list") }
+            default: throw refuse("unknown key \(item.path.joined(separator: "."))")
+            }
+        }
+    }
+
+    /// `35d`, `12h`, `30m` in nanoseconds.
+    static func duration(_ text: String) -> Int64? {
+        guard let unit = text.last, let count = Int64(text.dropLast()), count > 0, count <= 1_000_000 else { return nil }
+        let seconds: Int64
+        switch unit {
+        case "d": seconds = 86_400
+        case "h": seconds = 3_600
+        case "m": seconds = 60
+        default: return nil
+        }
+        let total = count * seconds
+        guard total <= 400 * 86_400 else { return nil }
+        return total * 1_000_000_000
+    }
+}
+
+/// The bytes of a file of at most 16 MiB; nil (and errno) when it cannot be read.
+func readFile(_ path: String) -> [UInt8]? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 65_536)
+    while true {
+        let count = read(descriptor, &chunk, chunk.count)
+        if count < 0 {
+            if errno == EINTR { continue }
+            return nil
+        }
+        if count == 0 { return bytes }
+        bytes.append(contentsOf: chunk[..<count])
+        if bytes.count > 16 * 1024 * 1024 {
+            errno = EFBIG
+            return nil
+        }
+    }
+}

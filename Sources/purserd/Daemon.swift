@@ -1,0 +1,193 @@
+// Daemon: the start and the end. Configuration, lock, recovery, replay, key, listeners, in this order; each failure has its exit
+// status and one line that says what to look at.
+
+import Core
+import FileStorage
+import Glibc
+import Journal
+import Ledger
+import Pricing
+import Runtime
+import Server
+
+enum Daemon {
+    static func run(_ options: CommandLineOptions) -> ExitStatus {
+        let configuration: Configuration
+        let book: PriceBook
+        do throws(ConfigurationError) {
+            configuration = try Configuration.load(options)
+            book = try Prices.load(configuration)
+        } catch {
+            Log.line("purserd: \(error.text)")
+            return .usage
+        }
+        if options.check {
+            print("configuration ok; prices \(book.version), \(book.rowCount) rows")
+            return .clean
+        }
+
+        let lock: DirectoryLock
+        do {
+            try FileStorage.makeStateDirectory(configuration.state)
+            lock = try DirectoryLock(configuration.state)
+        } catch let error as LockError {
+            switch error {
+            case .held(let process):
+                Log.line("purserd: \(configuration.state) is in use by another purserd\(process.map { " (process \($0))" } ?? "")")
+            case .storage(let cause): Log.line("purserd: \(cause.file): \(String(cString: strerror(cause.errno)))")
+            }
+            return .state
+        } catch let error as StorageError {
+            Log.line("purserd: \(error.file): \(String(cString: strerror(error.errno)))")
+            return .state
+        } catch {
+            Log.line("purserd: \(configuration.state) cannot be used")
+            return .state
+        }
+        let status = serve(configuration, book, options)
+        lock.unlock()
+        return status
+    }
+
+    private static func serve(_ configuration: Configuration, _ book: PriceBook, _ options: CommandLineOptions) -> ExitStatus {
+        let storage = FileStorage(directory: FileStorage.journalDirectory(of: configuration.state))
+        var ledger = Ledger(book: book, seed: SystemRandom.next(), random: SystemRandom.next())
+        let recovered: RecoveredJournal
+        let windowStart = EventLoop.now.nanoseconds - configuration.dedupWindow
+        var marks: [WindowMark] = []
+        do throws(JournalError) {
+            recovered = try Recovery.run(storage, segmentBytes: Limits.segmentBytes) { info, body in
+                let inWindow = info.openedAt.nanoseconds >= windowStart
+                WindowMark.add(&marks, info.openedAt, info.position)
+                let offset = info.position.offset
+                if let bad = ledger.replay(body, segment: info.position.segment, batchOffset: offset, inWindow: inWindow) {
+                    throw JournalError.damage(
+                        file: SegmentFormat.fileName(info.position.segment), offset: Int(offset) + BatchBuilder.headerBytes + bad,
+                        reason: .facts)
+                }
+            }
+        } catch {
+            return failed(error, configuration)
+        }
+        if recovered.cutBytes > 0 {
+            Log.line("journal: cut \(recovered.cutBytes) bytes of an unfinished batch that was never acknowledged")
+        }
+
+        var serverOptions = ServerOptions()
+        serverOptions.corsOrigins = configuration.corsOrigins
+        serverOptions.version = Version.text
+        serverOptions.dedupWindow = configuration.dedupWindow
+        let pipeline = CommitPipeline(
+            tail: recovered.tail, prepared: recovered.lastPrepared, segmentBytes: Limits.segmentBytes, batchBytes: Limits.batchBytes)
+        var server = Server(
+            ledger: ledger, pipeline: pipeline, storage: storage, options: serverOptions, random: SystemRandom.next())
+        server.windowMarks = marks
+
+        let keyPath = configuration.state + "/api-key"
+        var firstKey: (key: [UInt8], digest: Digest)?
+        if server.ledger.keys.records.isEmpty {
+            let key = existingKey(keyPath) ?? ApiKey.make()
+            guard writeKey(key, to: keyPath) else {
+                Log.line("purserd: \(keyPath): \(String(cString: strerror(errno)))")
+                return .state
+            }
+            firstKey = (key, key.withUnsafeBytes { Digest(sha256: $0) })
+        }
+        if let firstKey { server.firstKey = FirstKey(digest: firstKey.digest, hint: ApiKey.hint(firstKey.key)) }
+
+        var runtime = RuntimeOptions()
+        runtime.inherited = inheritedSockets()
+        runtime.listen = runtime.inherited.isEmpty || !options.listen.isEmpty ? configuration.listen : []
+        runtime.log = { Log.line("purserd: \($0)") }
+        runtime.ready = { addresses in
+            if firstKey != nil { Log.line("purserd: made an API key; it is in \(keyPath)") }
+            let places = addresses.map(\.description).joined(separator: ", ")
+            let known = "\(recovered.events) events; prices \(book.version)"
+            Log.line("purserd \(Version.text) ready on \(places); state \(configuration.state); \(known)")
+        }
+        runtime.reload = { server in
+            do throws(ConfigurationError) {
+                let fresh = try Configuration.load(options)
+                let prices = try Prices.load(fresh)
+                server.ledger.use(prices)
+                server.reconfigure(corsOrigins: fresh.corsOrigins, dedupWindow: fresh.dedupWindow)
+                Log.line("purserd: reloaded; prices \(prices.version), \(prices.rowCount) rows")
+            } catch {
+                Log.line("purserd: not reloaded, going on as before: \(error.text)")
+            }
+        }
+        let state = configuration.state
+        let journal = recovered.tail.id
+        let loop = EventLoop(
+            server: server, storage: storage, committer: Committer(storage, recovered.tail, segmentBytes: Limits.segmentBytes),
+            options: runtime,
+            durableEnd: recovered.tail.position
+        ) { Books(state: state, storage: storage, journal: journal) }
+        switch loop.run() {
+        case .clean:
+            Log.line("purserd: stopped")
+            return .clean
+        case .listen(let message):
+            Log.line("purserd: \(message)")
+            return .usage
+        case .storage:
+            return .storage
+        }
+    }
+
+    private static func failed(_ error: JournalError, _ configuration: Configuration) -> ExitStatus {
+        let place = FileStorage.journalDirectory(of: configuration.state)
+        switch error {
+        case .storage(let cause):
+            Log.line("purserd: \(place)/\(cause.file): \(String(cString: strerror(cause.errno)))")
+            return .state
+        case .visitor(let inner as JournalError):
+            return failed(inner, configuration)
+        case .damage, .unsupported, .visitor:
+            Log.line("purserd: journal damaged: \(place)/\(error)")
+            Log.line("purserd: nothing was changed; `purser journal verify --state \(configuration.state)` tells more")
+            return .damaged
+        }
+    }
+
+    // MARK: The first key
+
+    /// A key left in the file by a first start that did not get as far as recording it.
+    private static func existingKey(_ path: String) -> [UInt8]? {
+        guard let bytes = readFile(path) else { return nil }
+        let text = Array(bytes.prefix { $0 > 0x20 })
+        return text.count == 40 && text.starts(with: "sk_live_".utf8) ? text : nil
+    }
+
+    /// Writes the key for its owner's eyes only, durably.
+    private static func writeKey(_ key: [UInt8], to path: String) -> Bool {
+        let temporary = path + ".new"
+        unlink(temporary)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(0o600))
+        guard descriptor >= 0 else { return false }
+        let bytes = key + [0x0A]
+        guard write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
+            close(descriptor)
+            return false
+        }
+        close(descriptor)
+        return rename(temporary, path) == 0
+    }
+
+    // MARK: Socket activation
+
+    /// The sockets the service manager passed (sd_listen_fds(3)): from 3 on, if they are meant for this process.
+    private static func inheritedSockets() -> [Int32] {
+        defer {
+            unsetenv("LISTEN_PID")
+            unsetenv("LISTEN_FDS")
+            unsetenv("LISTEN_FDNAMES")
+        }
+        guard let process = getenv("LISTEN_PID"), Int32(String(cString: process)) == getpid(), let count = getenv("LISTEN_FDS"),
+            let number = Int32(String(cString: count)), number > 0, number <= 16
+        else { return [] }
+        let descriptors = (3..<3 + number).map { Int32($0) }
+        for descriptor in descriptors { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        return descriptors
+    }
+}

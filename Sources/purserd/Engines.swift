@@ -1,0 +1,64 @@
+// The journal writer and the projection, in the shapes the runtime asks for.
+
+import Core
+import FileStorage
+import Journal
+import Projection
+import Runtime
+
+/// The journal writer, for the journal thread.
+final class Committer: BatchCommitter {
+    private var writer: JournalWriter<FileStorage>
+
+    init(_ storage: FileStorage, _ tail: JournalTail, segmentBytes: Int) {
+        writer = JournalWriter(storage: storage, tail: tail, segmentBytes: segmentBytes)
+    }
+
+    func commit(_ batch: UnsafeMutablePointer<BatchBuilder>) throws(StorageError) { try writer.commit(&batch.pointee) }
+}
+
+/// The projection, for the query thread. Without a usable file every query says so, and nothing else is affected.
+final class Books: QueryEngine {
+    private let projection: Projection?
+    private var reported: String?
+
+    init(state: String, storage: FileStorage, journal: JournalID) {
+        do throws(ProjectionError) {
+            projection = try Projection(path: state + "/books.db", storage: storage, journal: journal)
+            if let reason = projection?.stats().rebuildReason { Log.line("books: made anew from the journal: \(reason)") }
+        } catch {
+            projection = nil
+            Log.line("books: \(error.description)")
+        }
+    }
+
+    var position: JournalPosition { projection?.position ?? .start }
+
+    func catchUp(through end: JournalPosition, budget: UInt64) -> Bool {
+        guard let projection else { return true }
+        let done = projection.catchUp(through: end)
+        report()
+        // When a failure is in the way the query is answered with what there is, or says so, instead of waiting.
+        return done || projection.isBlocked
+    }
+
+    /// One line when something new is wrong with the books.
+    private func report() {
+        let error = projection?.stats().lastError
+        if let error, error != reported { Log.line("books: \(error)") }
+        reported = error
+    }
+
+    func answer(_ query: Query) -> QueryAnswer {
+        guard let projection else { return QueryAnswer(status: 500, code: "internal_error", message: "The books cannot be opened") }
+        return projection.answer(query, now: EventLoop.now)
+    }
+
+    func idle() {
+        if projection?.flushIfDue() == false { report() }
+    }
+
+    func close() {
+        if projection?.flush() == false { report() }
+    }
+}

@@ -1,0 +1,23 @@
+// purserd: reads its command line and configuration, brings the books up from the journal, and serves.
+
+import Core
+import Glibc
+import Runtime
+
+switch CommandLineOptions.parse(Array(CommandLine.arguments.dropFirst())) {
+case .failure(let message):
+    Log.line("purserd: \(message.text)")
+    Log.line("usage: " + CommandLineOptions.usage)
+    exit(ExitStatus.usage.rawValue)
+case .success(let options):
+    if options.help {
+        print("usage: " + CommandLineOptions.usage)
+        print(CommandLineOptions.help)
+        exit(0)
+    }
+    if options.version {
+        print("purserd \(Version.text)")
+        exit(0)
+    }
+    exit(Daemon.run(options).rawValue)
+}
