@@ -20,6 +20,7 @@ let package = Package(
     name: "purser",
     products: [
         .executable(name: "purserd", targets: ["purserd"]),
+        .executable(name: "purser", targets: ["purser"]),
         .library(name: "PurserClient", targets: ["Client"]),
     ],
     dependencies: [
@@ -68,6 +69,14 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "purser",
+            dependencies: [
+                "Client", "FileStorage", "Journal", "Pricing", "Wire", "Frames", "Core",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
 
         .testTarget(name: "CoreTests", dependencies: ["Core", "CHash"], exclude: ["oracle"], swiftSettings: settings),
         .testTarget(
@@ -86,6 +95,8 @@ let package = Package(
         .testTarget(
             name: "ProjectionTests", dependencies: ["Projection", "FileStorage", "Journal", "Pricing", "Core"], exclude: ["oracle"],
             swiftSettings: settings),
+        .testTarget(
+            name: "ToolTests", dependencies: ["purser", "Client", "Frames", "Wire", "Pricing", "Core"], swiftSettings: settings),
         // Reads the sources, the protocol pages and this file; and drives the built binaries.
     ],
     cLanguageStandard: .c17,
