@@ -98,6 +98,8 @@ let package = Package(
         .testTarget(
             name: "ToolTests", dependencies: ["purser", "Client", "Frames", "Wire", "Pricing", "Core"], swiftSettings: settings),
         // Reads the sources, the protocol pages and this file; and drives the built binaries.
+        .testTarget(name: "TidyTests", dependencies: ["Core"], swiftSettings: settings),
+        .testTarget(name: "EndToEndTests", dependencies: ["purserd", "purser"], exclude: ["drivers"], swiftSettings: settings),
     ],
     cLanguageStandard: .c17,
     cxxLanguageStandard: .cxx20

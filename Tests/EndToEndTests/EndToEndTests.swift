@@ -1,0 +1,87 @@
+// The built binaries, driven from outside by the scenarios in `drivers/`: Python, the standard library only, sharing no code
+// with what it judges. Each scenario has a state directory and sockets of its own and ends its daemons in every case.
+//
+// `PURSER_BIN` names a folder of other binaries (a release build); without it those beside this test bundle are taken.
+
+import Foundation
+import Testing
+
+private let drivers = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("drivers")
+
+/// Where `purserd` and `purser` are.
+private func binaries() throws -> URL {
+    if let folder = ProcessInfo.processInfo.environment["PURSER_BIN"] { return URL(fileURLWithPath: folder) }
+    // The tests run inside the bundle, or inside a helper of the toolchain that was given its path.
+    let candidates = [try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")] + CommandLine.arguments
+    for candidate in candidates {
+        let folder = URL(fileURLWithPath: candidate).deletingLastPathComponent()
+        if FileManager.default.isExecutableFile(atPath: folder.appendingPathComponent("purserd").path) { return folder }
+    }
+    throw Unfound(description: "purserd is not beside \(candidates)")
+}
+
+private struct Unfound: Error, CustomStringConvertible {
+    var description: String
+}
+
+private func scenario(_ name: String) throws {
+    let python = Process()
+    python.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
+    python.arguments = ["-I", drivers.appendingPathComponent("run.py").path, "--bin", try binaries().path, name]
+    python.standardInput = FileHandle.nullDevice
+    let pipe = Pipe()
+    python.standardOutput = pipe
+    python.standardError = pipe
+    try python.run()
+    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    python.waitUntilExit()
+    switch python.terminationStatus {
+    case 0: break
+    case 77: print(output, terminator: "")
+    default: Issue.record("\(name):\n\(output)")
+    }
+}
+
+struct HTTPTests {
+    @Test(.timeLimit(.minutes(5))) func onlyGoodKeysGetIn() throws { try scenario("keys_and_scopes") }
+    @Test(.timeLimit(.minutes(5))) func unknownPathsAndWrongMethodsAreNamed() throws { try scenario("paths_and_methods") }
+    @Test(.timeLimit(.minutes(5))) func aRequestHasOneReading() throws { try scenario("framing") }
+    @Test(.timeLimit(.minutes(5))) func onlyAllowedOriginsAreAnswered() throws { try scenario("cross_origin") }
+    @Test(.timeLimit(.minutes(5))) func everySizeHasALimit() throws { try scenario("limits") }
+    @Test(.timeLimit(.minutes(5))) func halfARequestHangsAlone() throws { try scenario("half_open_requests") }
+    @Test(.timeLimit(.minutes(5))) func aRepeatedRequestGetsItsFirstReply() throws { try scenario("replayed_requests") }
+    @Test(.timeLimit(.minutes(5))) func peersMayVanish() throws { try scenario("vanishing_peers") }
+    @Test(.timeLimit(.minutes(5))) func theDescriptionIsSound() throws { try scenario("description") }
+}
+
+struct EventTests {
+    @Test(.timeLimit(.minutes(5))) func theQuickstartWorksAsWritten() throws { try scenario("quickstart") }
+    @Test(.timeLimit(.minutes(5))) func badEventsAreNamedAndNotRecorded() throws { try scenario("bad_events") }
+    @Test(.timeLimit(.minutes(5))) func textIsData() throws { try scenario("hostile_names") }
+    @Test(.timeLimit(.minutes(5))) func everyEventOfABatchStandsAlone() throws { try scenario("batches") }
+    @Test(.timeLimit(.minutes(5))) func aKeyCountsOnce() throws { try scenario("duplicates") }
+    @Test(.timeLimit(.minutes(5))) func eventsAndCustomersAreFound() throws { try scenario("events_and_customers") }
+    @Test(.timeLimit(.minutes(5))) func marginsEqualTheOracle() throws { try scenario("margins") }
+    @Test(.timeLimit(.minutes(5))) func badFramesEndTheirConnectionOnly() throws { try scenario("bad_frames") }
+}
+
+struct DurabilityTests {
+    @Test(.timeLimit(.minutes(10))) func twentyCrashesLoseNothingAndCountNothingTwice() throws { try scenario("killed_under_load") }
+    @Test(.timeLimit(.minutes(10))) func aCleanStopKeepsEveryAcknowledgement() throws { try scenario("stopped_under_load") }
+    @Test(.timeLimit(.minutes(5))) func openRequestsAreAnsweredBeforeTheEnd() throws { try scenario("replies_after_stop") }
+    @Test(.timeLimit(.minutes(5))) func booksComeBackFromTheJournal() throws { try scenario("books_deleted") }
+    @Test(.timeLimit(.minutes(5))) func aDamagedJournalIsRefused() throws { try scenario("damaged_journal") }
+    @Test(.timeLimit(.minutes(5))) func aFailedSyncEndsTheDaemon() throws { try scenario("failing_sync") }
+    @Test(.timeLimit(.minutes(5))) func aFullDiskIsAState() throws { try scenario("full_disk") }
+    @Test(.timeLimit(.minutes(10))) func fiftyThousandEventsFromAFileAreExact() throws { try scenario("sent_by_the_tool") }
+}
+
+struct ProcessTests {
+    @Test(.timeLimit(.minutes(5))) func theCommandLineSaysWhatIsWrong() throws { try scenario("command_line") }
+    @Test(.timeLimit(.minutes(5))) func aBadConfigurationIsNamedByLine() throws { try scenario("configuration") }
+    @Test(.timeLimit(.minutes(5))) func aSecondDaemonIsRefused() throws { try scenario("second_daemon") }
+    @Test(.timeLimit(.minutes(5))) func remoteListenersNeedASetting() throws { try scenario("remote_listener") }
+    @Test(.timeLimit(.minutes(5))) func aReloadTakesGoodSettingsAndRefusesBadOnes() throws { try scenario("reloaded") }
+    @Test(.timeLimit(.minutes(5))) func inheritedSocketsAreServed() throws { try scenario("inherited_sockets") }
+    @Test(.timeLimit(.minutes(5))) func theDaemonLinksNoFoundation() throws { try scenario("no_foundation") }
+}

@@ -1,0 +1,24 @@
+#!/usr/bin/env python3
+"""Runs end-to-end scenarios: `run.py --bin .build/debug NAME…`, `run.py --list`. See harness.py."""
+
+import pathlib
+import sys
+import warnings
+
+warnings.simplefilter("ignore", DeprecationWarning)
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import durability_scenarios  # noqa: E402
+import event_scenarios  # noqa: E402
+import harness  # noqa: E402
+import http_scenarios  # noqa: E402
+import process_scenarios  # noqa: E402
+import query_scenarios  # noqa: E402
+
+SCENARIOS = {}
+for module in (http_scenarios, event_scenarios, query_scenarios, durability_scenarios, process_scenarios):
+    SCENARIOS.update(module.SCENARIOS)
+
+if __name__ == "__main__":
+    sys.exit(harness.main(SCENARIOS))
