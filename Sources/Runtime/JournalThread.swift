@@ -20,7 +20,6 @@ final class JournalThread {
     private let committer: any BatchCommitter
     private let async: UnsafeMutablePointer<uv_async_t>
     private var batch: UnsafeMutablePointer<BatchBuilder>?
-    private var stopping = false
     private var failed: StorageError?
     private var nanoseconds: UInt64 = 0
     private let done = Atomic<Bool>(false)
@@ -49,9 +48,8 @@ final class JournalThread {
         return (failed, nanoseconds)
     }
 
-    /// Ends the thread after the batch it has.
+    /// Ends the thread after the batch it has: woken with no batch, it returns.
     func stop() {
-        stopping = true
         uv_sem_post(work)
         uv_thread_join(&thread)
         uv_sem_destroy(work)
@@ -72,7 +70,6 @@ final class JournalThread {
             nanoseconds = uv_hrtime() - start
             done.store(true, ordering: .releasing)
             uv_async_send(async)
-            if stopping { return }
         }
     }
 }
