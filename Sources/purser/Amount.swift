@@ -1,7 +1,8 @@
 // Amount: the numbers of a reply, exact, and how they are shown in a table.
 //
 // Replies carry decimals as JSON numbers written out. They are read into 128-bit integers of 1e-12, never through a
-// Double. A table rounds, half-even and per column, to what a person can compare; `--json` shows every digit.
+// Double. A table shows a column exactly when six digits do, else rounds it half-even to what a person can compare; `--json`
+// shows every digit.
 
 import Core
 
@@ -72,9 +73,23 @@ struct Amount: Equatable, Comparable {
         scaled != 0 && divideHalfEven(scaled, by: power(10, Amount.places - places)) == 0
     }
 
-    /// Digits after the point for a column of amounts: two when all are at least a dollar, else enough for two significant
-    /// digits of the smallest, at most six. An amount that even six digits show as zero is written out by `shown`.
+    /// Digits after the point that show it exactly.
+    var exactPlaces: Int {
+        var rest = scaled.magnitude
+        var places = 12
+        while places > 0, rest % 10 == 0 {
+            rest /= 10
+            places -= 1
+        }
+        return places
+    }
+
+    /// Digits after the point for a column of amounts: as many as show every one exactly when six do; else two when all are at
+    /// least a dollar, else enough for two significant digits of the smallest, at most six. An amount that even six digits show
+    /// as zero is written out by `shown`.
     static func places(for column: [Amount]) -> Int {
+        let exact = column.map(\.exactPlaces).max() ?? 0
+        if exact <= 6 { return max(2, exact) }
         var places = 2
         for amount in column where amount.scaled != 0 {
             var needed = 2

@@ -161,7 +161,7 @@ struct JournalCommand: ParsableCommand {
             var lines: [(String, String)] = [
                 ("events", number(stats.events)), ("  priced", number(stats.pricedEvents)), ("  unpriced", number(stats.unpricedEvents)),
                 ("  cost given", number(stats.costGivenEvents)),
-                ("cost", Amount(scaled: stats.cost.picodollars).shown(2)), ("revenue", Amount(scaled: stats.revenue.picodollars).shown(2)),
+                ("cost", Amount(scaled: stats.cost.picodollars).exact), ("revenue", Amount(scaled: stats.revenue.picodollars).exact),
                 ("earliest event", time(stats.earliest)), ("latest event", time(stats.latest)),
                 ("first written", time(stats.firstTime)), ("last written", time(stats.lastTime)),
                 ("segments", number(UInt64(stats.segments))), ("batches", number(stats.batches)),

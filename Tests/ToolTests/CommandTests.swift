@@ -75,12 +75,12 @@ import Wire
         let data = try #require(Value(json: MarginsTableTests.data))
         #expect(
             MarginsTable.render(data, by: [.customer], style: .plain) == """
-                customer  events  cost  revenue  margin  margin %  unpriced
-                acme       1,200  1.01    12.50   11.49      92.0         0
-                quill         10  7.25     1.50   -5.75    -383.3         0
-                -              1  -        0.00    -          -           1
-                ────────  ──────  ────  ───────  ──────  ────────  ────────
-                total      1,211  8.26    14.00    5.74      41.0         1
+                customer  events    cost  revenue   margin  margin %  unpriced
+                acme       1,200  1.0051  12.5000  11.4949      92.0         0
+                quill         10  7.2500   1.5000  -5.7500    -383.3         0
+                -              1  -        0.0000   -            -           1
+                ────────  ──────  ──────  ───────  ───────  ────────  ────────
+                total      1,211  8.2551  14.0000   5.7449      41.0         1
                 """)
     }
 

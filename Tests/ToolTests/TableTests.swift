@@ -79,13 +79,20 @@ import Testing
         #expect(Amount("-12.3456")?.percent == "-1,234.6")
     }
 
-    @Test func aColumnShowsTwoSignificantDigitsOfItsSmallestAmount() {
+    @Test func aColumnIsExactWhereSixDigitsAreEnough() {
         func places(_ texts: String...) -> Int { Amount.places(for: texts.map { Amount($0)! }) }
         #expect(places() == 2)
         #expect(places("12", "0") == 2)
         #expect(places("0.5") == 2)
-        #expect(places("12", "0.05") == 3)
-        #expect(places("-0.0049") == 4)
+        #expect(places("12", "0.03705") == 5)
+        #expect(places("0.000001") == 6)
+    }
+
+    @Test func elseAColumnShowsTwoSignificantDigitsOfItsSmallestAmount() {
+        func places(_ texts: String...) -> Int { Amount.places(for: texts.map { Amount($0)! }) }
+        #expect(places("12.0000001", "3") == 2)
+        #expect(places("12.0000001", "0.05") == 3)
+        #expect(places("-0.0049000001") == 4)
         #expect(places("0.00000014") == 6)
     }
 
