@@ -107,7 +107,8 @@ struct HTTPConnection: ~Copyable {
     private var socket: Socket?
     private var buffer = [UInt8](repeating: 0, count: 65_536)
 
-    init(target: Target, key: APIKey?, seconds: Int = 30) {
+    /// `seconds` is long because a query sees every event acknowledged before it: after a burst it waits for the rollups.
+    init(target: Target, key: APIKey?, seconds: Int = 120) {
         self.target = target
         self.key = key
         self.seconds = seconds
