@@ -96,44 +96,18 @@ enum EventJSON {
     /// `priceSource`: `client`, `none`, or the derivation up to its first bar. `priceDetail`: how the model was matched, the
     /// lines that add up to the cost, and what else the derivation says.
     private static func price(_ event: EventFact, _ lookups: Lookups, _ json: inout ByteWriter) throws(QueryError) {
-        json.append(",\"priceSource\":")
         guard event.isPriced else {
-            json.append("\"none\",\"priceDetail\":{\"unpricedReason\":\"")
+            json.append(",\"priceSource\":\"none\",\"priceDetail\":{\"unpricedReason\":\"")
             json.append(event.unpriced.name)
             json.append("\"}")
             return
         }
         guard event.flags & EventFlag.costGiven == 0 else {
-            json.append("\"client\",\"priceDetail\":{}")
+            json.append(",\"priceSource\":\"client\",\"priceDetail\":{}")
             return
         }
         let derivation = try QueryError.wrap { () throws(SQLiteError) in try lookups.text(event.price) } ?? []
-        let parts = derivation.split(separator: 0x7C, omittingEmptySubsequences: false)
-        json.append(jsonString: Array(parts.first ?? []))
-        json.append(",\"priceDetail\":{\"match\":\"")
-        json.append(event.match.name)
-        json.append("\",\"lines\":[")
-        let lines = derivation.withUnsafeBytes { PriceBook.lines(derivation: $0, usage: Array(UsageIterator(event))) } ?? []
-        for (index, line) in lines.enumerated() {
-            if index > 0 { json.append(0x2C) }
-            json.append("{\"kind\":\"")
-            json.append(line.kind.name)
-            json.append("\",\"count\":")
-            json.append(decimal: line.count)
-            json.append(",\"rate\":")
-            json.appendDecimal(Int128(line.rate), places: 15)
-            json.append(",\"amount\":")
-            json.appendDecimal(line.amount, places: 21)
-            json.append(0x7D)
-        }
-        json.append("],\"flags\":[")
-        var isFirst = true
-        for part in parts.dropFirst() where !part.contains(0x3D) {
-            if !isFirst { json.append(0x2C) }
-            isFirst = false
-            json.append(jsonString: Array(part))
-        }
-        json.append("]}")
+        derivation.withUnsafeBytes { PriceDetail.append($0, match: event.match, usage: Array(UsageIterator(event)), to: &json) }
     }
 
     private static func extras(_ event: EventFact, _ json: inout ByteWriter) {

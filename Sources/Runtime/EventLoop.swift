@@ -83,7 +83,6 @@ public final class EventLoop {
     static let readBytes = 256 * 1024
     private var end: RuntimeEnd?
     var drainDeadline: UInt64 = 0
-    private var preparing = false
     private var lastSweep: UInt64 = 0
     private var lastRetry: UInt64 = 0
 

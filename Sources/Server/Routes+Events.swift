@@ -105,24 +105,31 @@ extension Server {
     }
 
     private func appendPriceSource(_ output: inout ByteWriter, _ event: EventRecord) {
-        output.append(",\"priceSource\":")
         if event.unpriced != .none {
-            output.append("\"none\",\"priceDetail\":{\"unpricedReason\":\"")
+            output.append(",\"priceSource\":\"none\",\"priceDetail\":{\"unpricedReason\":\"")
             output.append(event.unpriced.name)
             output.append("\"}")
             return
         }
         if event.flags & EventRecord.hasCost != 0 {
-            output.append("\"client\",\"priceDetail\":{}")
+            output.append(",\"priceSource\":\"client\",\"priceDetail\":{}")
             return
         }
-        let derivation = ledger.strings.text(of: event.price)
-        let sourceEnd = derivation.firstIndex(of: 0x7C) ?? derivation.count
-        output.append(jsonString: UnsafeRawBufferPointer(rebasing: derivation[..<sourceEnd]))
-        output.append(",\"priceDetail\":{\"match\":\"")
-        output.append(event.match.name)
+        PriceDetail.append(
+            ledger.strings.text(of: event.price), match: event.match, usage: [UsageLine](block.usage(of: event)), to: &output)
+    }
+
+    /// Appends `"original":{…}`: what was recorded under the key before.
+    private static func appendOriginal(_ output: inout ByteWriter, _ event: EventRecord) {
+        output.append("\"original\":{\"sequence\":")
+        output.append(unsigned: event.sequence)
+        output.append(",\"occurredAt\":\"")
+        output.append(rfc3339: event.occurredAt)
         output.append("\"")
-        PriceDetail.append(derivation, usage: block.usage(of: event), to: &output)
+        if event.unpriced == .none {
+            output.append(",\"costAmount\":")
+            output.append(money: event.cost)
+        }
         output.append("}")
     }
 
@@ -130,16 +137,9 @@ extension Server {
         let conflict = event.outcome == .conflict
         let requestID = context.requestID
         answer(&context, 409, wait: true) { output in
-            output.append("{\"data\":{\"original\":{\"sequence\":")
-            output.append(unsigned: event.sequence)
-            output.append(",\"occurredAt\":\"")
-            output.append(rfc3339: event.occurredAt)
-            output.append("\"")
-            if event.unpriced == .none {
-                output.append(",\"costAmount\":")
-                output.append(money: event.cost)
-            }
-            output.append(conflict ? "},\"conflict\":true}," : "},\"conflict\":false},")
+            output.append("{\"data\":{")
+            Server.appendOriginal(&output, event)
+            output.append(conflict ? ",\"conflict\":true}," : ",\"conflict\":false},")
             output.append("\"error\":{\"code\":\"duplicate_event\",\"message\":\"")
             output.append(
                 conflict
@@ -251,16 +251,8 @@ extension Server {
             output.append(unsigned: event.sequence)
             appendAmounts(&output, event)
         case .duplicate, .conflict:
-            output.append(",\"original\":{\"sequence\":")
-            output.append(unsigned: event.sequence)
-            output.append(",\"occurredAt\":\"")
-            output.append(rfc3339: event.occurredAt)
-            output.append("\"")
-            if event.unpriced == .none {
-                output.append(",\"costAmount\":")
-                output.append(money: event.cost)
-            }
-            output.append("}")
+            output.append(0x2C)
+            Server.appendOriginal(&output, event)
             fallthrough
         default:
             output.append(",\"error\":{\"code\":\"")

@@ -85,8 +85,6 @@ public struct Server: ~Copyable {
     var targetText = ByteWriter(capacity: 1024)
     var frames: [PendingFrame] = []
     public internal(set) var metrics = ServerMetrics()
-    /// Set while the daemon is not able to take events; the text says why.
-    public var notReady: String?
     public internal(set) var failure: StorageError?
     var now = Instant(wall: Timestamp(nanoseconds: 0), monotonic: 0)
     public internal(set) var draining = false

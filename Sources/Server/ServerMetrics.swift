@@ -13,9 +13,6 @@ public struct ServerMetrics: Sendable {
     public var badFrames: UInt64 = 0
     public var refusedForRoom: UInt64 = 0
     public var unauthorized: UInt64 = 0
-    /// Of the projection and the disk, set by the runtime before a scrape.
-    public var projectionLagBytes: UInt64 = 0
     public var commitNanoseconds: UInt64 = 0
-    public var startedAt: UInt64 = 0
     public init() {}
 }
