@@ -79,6 +79,16 @@ public enum Limits {
     public static let marginItems = 10_000
     /// Groups of one margins query: 34 MB while it runs.
     public static let marginGroups = 250_000
+    /// Corrections computed, and then written, at a time: about half a mebibyte of journal.
+    public static let correctionBlock = 4_096
+    /// Journal that is read at most for one block of corrections, or for one step of a long query, before others get their turn.
+    public static let correctionScanBytes = 8 * 1024 * 1024
+    /// Corrections of one event that are shown with it, the newest.
+    public static let correctionsShown = 100
+    /// Text of the reason for a void.
+    public static let reasonScalars = 256
+    /// Runs of corrections that are remembered.
+    public static let correctionRuns = 10_000
     /// Journal that one page of events reads before it is answered as it is, with a cursor to go on from.
     public static let eventScanBytes = 512 * 1024 * 1024
 }

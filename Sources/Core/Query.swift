@@ -33,6 +33,50 @@ public struct MarginsQuery: Sendable {
     }
 }
 
+/// Past events, priced again.
+public struct RepriceQuery: Sendable {
+    public var prices: PriceTexts
+    /// Which events; with `unpriced == true` only those that have no cost so far.
+    public var filter: EventFilter
+    public init(prices: PriceTexts, filter: EventFilter) {
+        self.prices = prices
+        self.filter = filter
+    }
+}
+
+/// Past events at other prices, side by side with what they cost.
+public struct SimulationQuery: Sendable {
+    /// "As if this model were that one". Names are matched as the price book matches them, exactly after case folding first.
+    public struct Substitution: Sendable, Equatable {
+        public var model: [UInt8]
+        /// nil: whatever the provider.
+        public var provider: [UInt8]?
+        public var asModel: [UInt8]
+        /// nil: the event's provider when it has the model, else whoever makes it.
+        public var asProvider: [UInt8]?
+        public init(model: [UInt8], provider: [UInt8]?, asModel: [UInt8], asProvider: [UInt8]?) {
+            self.model = model
+            self.provider = provider
+            self.asModel = asModel
+            self.asProvider = asProvider
+        }
+    }
+
+    /// What prices are in force in the simulation.
+    public var prices: PriceTexts
+    public var substitutions: [Substitution] = []
+    public var filter: EventFilter
+    public var groupBy: [Grouping]
+    public var timezone: [UInt8] = []
+    /// Costs that clients gave are worked out from the usage too; otherwise they stay.
+    public var repricesGiven = false
+    public init(prices: PriceTexts, filter: EventFilter, groupBy: [Grouping]) {
+        self.prices = prices
+        self.filter = filter
+        self.groupBy = groupBy
+    }
+}
+
 public enum Query: Sendable {
     case margins(MarginsQuery)
     /// Newest first; `cursor` as an earlier reply gave it.
@@ -41,6 +85,18 @@ public enum Query: Sendable {
     case event(key: [UInt8], position: JournalPosition?)
     case customers(search: [UInt8]?, limit: Int, offset: Int)
     case customer(reference: [UInt8])
+    /// What pricing again would change, by customer and model: the JSON of `data`. Long: worked off in steps.
+    case repricePreview(RepriceQuery)
+    /// The next corrections that pricing again makes, at most `Limits.correctionBlock`: a `CorrectionBlock` without run and
+    /// time. `from` is 0 at first, then `next` of the block before.
+    case repriceBlock(RepriceQuery, from: UInt64)
+    /// The next corrections that take a run back: of the corrections between these places, those that are still the last of
+    /// their event. `from` is 0 at first, then `next` of the block before.
+    case reverseBlock(run: UInt32, begin: JournalPosition, end: JournalPosition, from: UInt64)
+    /// The correction that voids an event, or a refusal of status 404 or 409.
+    case void(key: [UInt8], position: JournalPosition?, reason: [UInt8])
+    /// Side by side: the JSON of `data`. Long: worked off in steps.
+    case simulation(SimulationQuery)
 }
 
 /// The answer to a query.
@@ -52,12 +108,19 @@ public struct QueryAnswer: Sendable {
     /// `code` and message of the error otherwise.
     public var code: String
     public var message: String
+    /// For queries that ask for corrections, with status 200.
+    public var corrections: CorrectionBlock?
 
     public init(data: [UInt8]) {
         status = 200
         self.data = data
         code = ""
         message = ""
+    }
+
+    public init(corrections: CorrectionBlock) {
+        self.init(data: [])
+        self.corrections = corrections
     }
 
     public init(status: UInt16, code: String, message: String) {

@@ -23,8 +23,19 @@ public enum FactType: UInt8, CaseIterable, Sendable {
     case key = 4
     /// A reply kept for an `Idempotency-Key`: `ResponseFact`.
     case response = 5
-    /// The price catalogue in force from here on: version text to the end of the payload.
+    /// The price catalogue in force from here on: version text to the end of the payload. Written by version 0.1 only;
+    /// `priceBook` says more.
     case catalogue = 6
+    /// What an event counts for from here on: `Correction`.
+    case correction = 7
+    /// A run of corrections begins or ends: `RunFact`.
+    case run = 8
+    /// A price of one's own set or removed: `OwnPriceFact`.
+    case ownPrice = 9
+    /// A stretch of a loaded catalogue: `CataloguePartFact`.
+    case cataloguePart = 10
+    /// The prices in force from here on: `PriceBookFact`.
+    case priceBook = 11
 }
 
 /// A customer's details as they became known.
@@ -201,7 +212,7 @@ extension ByteWriter {
         appendFact(.catalogue) { $0.append(string: version) }
     }
 
-    private mutating func appendFact(_ type: FactType, _ payload: (inout ByteWriter) -> Void) {
+    mutating func appendFact(_ type: FactType, _ payload: (inout ByteWriter) -> Void) {
         var inner = ByteWriter(capacity: 256)
         payload(&inner)
         append(type.rawValue)

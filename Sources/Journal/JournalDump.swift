@@ -87,6 +87,23 @@ public struct JournalDump: ~Copyable {
             writer.member("status", unsigned: UInt64(response.status))
             writer.member("body", text: response.body)
         case .catalogue: writer.member("version", text: fact.payload)
+        case .correction:
+            guard let correction = Correction(fact.payload) else { throw .facts(info, offset: fact.offset) }
+            guard strings.areDefined(correction) else { throw .facts(info, offset: fact.offset, .string) }
+            append(correction, to: &writer)
+        case .run:
+            guard let run = RunFact(fact.payload) else { throw .facts(info, offset: fact.offset) }
+            append(run, to: &writer)
+        case .ownPrice:
+            guard let price = OwnPriceFact(fact.payload) else { throw .facts(info, offset: fact.offset) }
+            append(price, to: &writer)
+        case .cataloguePart:
+            guard let part = CataloguePartFact(fact.payload) else { throw .facts(info, offset: fact.offset) }
+            writer.member("offset", unsigned: part.offset)
+            writer.member("bytes", unsigned: UInt64(part.text.count))
+        case .priceBook:
+            guard let book = PriceBookFact(fact.payload) else { throw .facts(info, offset: fact.offset) }
+            append(book, to: &writer)
         case nil:
             writer.member("type", unsigned: UInt64(fact.rawType))
             writer.member("bytes", unsigned: UInt64(fact.payload.count))
@@ -158,7 +175,7 @@ public struct JournalDump: ~Copyable {
         writer.append(0x7D)
     }
 
-    private func name(_ member: StaticString, _ id: StringID, to writer: inout ByteWriter) {
+    func name(_ member: StaticString, _ id: StringID, to writer: inout ByteWriter) {
         if let text = strings.text(id) { writer.member(member, text: text) }
     }
 
@@ -205,6 +222,11 @@ extension FactType {
         case .key: "key"
         case .response: "response"
         case .catalogue: "catalogue"
+        case .correction: "correction"
+        case .run: "run"
+        case .ownPrice: "ownPrice"
+        case .cataloguePart: "cataloguePart"
+        case .priceBook: "priceBook"
         }
     }
 }
@@ -230,38 +252,38 @@ extension EventExtra {
 // MARK: - Members of an object that has one already
 
 extension ByteWriter {
-    fileprivate mutating func member(_ name: StaticString) {
+    mutating func member(_ name: StaticString) {
         append(",\"")
         append(name)
         append("\":")
     }
 
-    fileprivate mutating func member(_ name: StaticString, unsigned value: UInt64) {
+    mutating func member(_ name: StaticString, unsigned value: UInt64) {
         member(name)
         append(unsigned: value)
     }
 
-    fileprivate mutating func member(_ name: StaticString, literal: StaticString) {
+    mutating func member(_ name: StaticString, literal: StaticString) {
         member(name)
         append(0x22)
         append(literal)
         append(0x22)
     }
 
-    fileprivate mutating func member(_ name: StaticString, time: Timestamp) {
+    mutating func member(_ name: StaticString, time: Timestamp) {
         member(name)
         append(0x22)
         append(rfc3339: time)
         append(0x22)
     }
 
-    fileprivate mutating func member(_ name: StaticString, text: UnsafeRawBufferPointer) {
+    mutating func member(_ name: StaticString, text: UnsafeRawBufferPointer) {
         member(name)
         if isValidUTF8(text) { append(jsonString: text) } else { append(jsonString: String(decoding: text, as: UTF8.self)) }
     }
 
     /// A JSON object as it came, on one line; as a string when it cannot be an object.
-    fileprivate mutating func member(_ name: StaticString, object: UnsafeRawBufferPointer) {
+    mutating func member(_ name: StaticString, object: UnsafeRawBufferPointer) {
         let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 }
         guard isValidUTF8(object), object.first(where: { !isSpace($0) }) == 0x7B, object.last(where: { !isSpace($0) }) == 0x7D else {
             member(name, text: object)

@@ -71,6 +71,13 @@ public struct JournalVerify: Sendable {
                 isReadable = customer.reference == noString || strings.isDefined(customer.reference)
             case .key: isReadable = KeyFact(fact.payload) != nil
             case .response: isReadable = ResponseFact(fact.payload) != nil
+            case .correction:
+                guard let correction = Correction(fact.payload) else { throw .facts(info, offset: fact.offset) }
+                isReadable = strings.areDefined(correction)
+            case .run: isReadable = RunFact(fact.payload) != nil
+            case .ownPrice: isReadable = OwnPriceFact(fact.payload) != nil
+            case .cataloguePart: isReadable = CataloguePartFact(fact.payload) != nil
+            case .priceBook: isReadable = PriceBookFact(fact.payload) != nil
             case .catalogue, nil: isReadable = true
             }
             guard isReadable else { throw .facts(info, offset: fact.offset) }

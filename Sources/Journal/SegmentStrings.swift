@@ -37,3 +37,10 @@ public struct SegmentStrings: ~Copyable {
 
     public func isDefined(_ id: StringID) -> Bool { places[id] != nil }
 }
+
+extension SegmentStrings {
+    /// Whether this segment has defined every name and derivation of a correction.
+    func areDefined(_ correction: Correction) -> Bool {
+        (correction.names + [correction.before.price, correction.after.price]).allSatisfy { $0 == noString || isDefined($0) }
+    }
+}

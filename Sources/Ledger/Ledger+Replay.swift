@@ -42,6 +42,8 @@ extension Ledger {
         case .catalogue:
             restorePrices(String(decoding: fact.payload, as: UTF8.self))
             return true
+        case .correction, .run, .ownPrice, .cataloguePart, .priceBook:
+            return true
         case nil:
             return true
         }

@@ -267,3 +267,79 @@ private func walk(_ bytes: [UInt8]) -> Int {
         return count
     }
 }
+
+@Test func correctionsComeBackAsTheyWereWritten() throws {
+    var correction = Correction(
+        kind: .reprice, run: 7, at: testStart, sequence: 99, event: JournalPosition(segment: 3, offset: 8192))
+    correction.previous = JournalPosition(segment: 4, offset: 4176)
+    correction.occurredAt = testStart
+    correction.eventName = 1
+    correction.customer = 300
+    correction.model = 5
+    correction.before = CostState(cost: nil, match: .none, unpriced: .unknownModel)
+    correction.after = CostState(cost: Money(picodollars: 123_456_789_012), price: 17, match: .catalogueRule)
+    var writer = ByteWriter()
+    #expect(writer.append(correction) == 0)
+    #expect(try withPayload(writer, .correction) { Correction($0) } == correction)
+    #expect(correction.costDelta == 123_456_789_012)
+
+    var void = correction
+    void.kind = .void
+    void.run = 0
+    void.before = correction.after
+    void.counts.usageUnits = Quantity(millionths: 1_500_000)
+    void.counts.inputTokens = Quantity(millionths: 2_000_000)
+    void.counts.revenue = Money(picodollars: 5)
+    void.reason = Array("sent twice".utf8)
+    writer.reset()
+    _ = writer.append(void)
+    #expect(try withPayload(writer, .correction) { Correction($0) } == void)
+    #expect(void.costDelta == -123_456_789_012)
+}
+
+@Test func aCorrectionCutAnywhereIsNone() throws {
+    var correction = Correction(kind: .void, run: 0, at: testStart, sequence: 1, event: JournalPosition(segment: 1, offset: 4176))
+    correction.occurredAt = testStart
+    correction.reason = Array("why".utf8)
+    var writer = ByteWriter()
+    _ = writer.append(correction)
+    try withPayload(writer, .correction) { payload in
+        for length in 0..<payload.count { #expect(Correction(UnsafeRawBufferPointer(rebasing: payload[..<length])) == nil) }
+    }
+}
+
+@Test func runsAndPricesComeBackAsTheyWereWritten() throws {
+    var writer = ByteWriter()
+    var begun = RunFact(operation: .begun, id: 2, at: testStart)
+    begun.kind = .reverse
+    begun.reverses = 1
+    begun.filter = Array("{}".utf8)
+    begun.prices = Array("2026-11-23".utf8)
+    writer.append(begun)
+    #expect(try withPayload(writer, .run) { RunFact($0) } == begun)
+    writer.reset()
+    var ended = RunFact(operation: .ended, id: 2, at: testStart)
+    ended.events = 1000
+    ended.newlyPriced = 3
+    ended.before = MoneyTotal(picodollars: -5)
+    ended.after = MoneyTotal(picodollars: Int128(Int64.max) * 1000)
+    writer.append(ended)
+    #expect(try withPayload(writer, .run) { RunFact($0) } == ended)
+    writer.reset()
+    var price = OwnPriceFact(operation: .set, at: testStart, id: Array("acme".utf8))
+    price.text = Array("[[price]]".utf8)
+    writer.append(price)
+    #expect(try withPayload(writer, .ownPrice) { OwnPriceFact($0) } == price)
+    writer.reset()
+    let text = Array("version 2026-11-24\n".utf8)
+    text.withUnsafeBytes { writer.append(CataloguePartFact(offset: 70_000, text: $0)) }
+    try withPayload(writer, .cataloguePart) { payload in
+        let part = try #require(CataloguePartFact(payload))
+        #expect(part.offset == 70_000 && [UInt8](part.text) == text)
+    }
+    writer.reset()
+    let digest = text.withUnsafeBytes { Digest(sha256: $0) }
+    let book = PriceBookFact(at: testStart, loadedBytes: 19, catalogue: digest, own: digest, version: Array("2026-11-24-1".utf8))
+    writer.append(book)
+    #expect(try withPayload(writer, .priceBook) { PriceBookFact($0) } == book)
+}
