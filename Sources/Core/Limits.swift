@@ -65,6 +65,12 @@ public enum Limits {
     public static let internedStrings = 16_777_216
     public static let apiKeys = 1_000
     public static let ownPrices = 10_000
+    /// The text of a catalogue, whether built in, loaded or on its way.
+    public static let catalogueBytes = httpBodyBytes
+    /// A stretch of it in one fact.
+    public static let cataloguePartBytes = 48 * 1024
+    /// A price of one's own as TOML.
+    public static let ownPriceBytes = 32 * 1024
     public static let ownPriceVariants = 64
     public static let storedResponses = 100_000
     public static let storedResponseBytes = 64 * 1024

@@ -39,10 +39,24 @@ extension Ledger {
             guard let response = ResponseFact(fact.payload) else { return false }
             storeResponse(response.scope, position, at: response.at)
             return true
-        case .catalogue:
-            restorePrices(String(decoding: fact.payload, as: UTF8.self))
+        case .correction:
+            guard let correction = Correction(fact.payload) else { return false }
+            return replay(correction)
+        case .run:
+            guard let run = RunFact(fact.payload) else { return false }
+            return replay(run, at: position)
+        case .ownPrice:
+            guard let price = OwnPriceFact(fact.payload) else { return false }
+            shelf.apply(price)
             return true
-        case .correction, .run, .ownPrice, .cataloguePart, .priceBook:
+        case .cataloguePart:
+            guard let part = CataloguePartFact(fact.payload) else { return false }
+            return shelf.apply(part)
+        case .priceBook:
+            guard let book = PriceBookFact(fact.payload) else { return false }
+            shelf.apply(book)
+            return true
+        case .catalogue:
             return true
         case nil:
             return true

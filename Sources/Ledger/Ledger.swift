@@ -35,10 +35,14 @@ public struct Ledger: ~Copyable {
     /// Sequence of the next event.
     public private(set) var nextSequence: UInt64 = 1
     /// Totals over all time, replay included.
-    public private(set) var totalCost = MoneyTotal.zero
-    public private(set) var totalRevenue = MoneyTotal.zero
-    public private(set) var totalEvents: UInt64 = 0
-    public private(set) var totalUnpriced: UInt64 = 0
+    public internal(set) var totalCost = MoneyTotal.zero
+    public internal(set) var totalRevenue = MoneyTotal.zero
+    public internal(set) var totalEvents: UInt64 = 0
+    public internal(set) var totalUnpriced: UInt64 = 0
+    /// Where the prices in force come from.
+    public internal(set) var shelf = PriceShelf()
+    /// Runs of corrections, by number from 1.
+    public internal(set) var runs: [CorrectionRun] = []
 
     private var book: PriceBook
     private var prices = PriceCache()
@@ -64,15 +68,7 @@ public struct Ledger: ~Copyable {
     deinit { hashes.deallocate() }
 
     public var priceBookVersion: String { book.version }
-    /// The version of the price book that the journal names last.
-    private(set) var announcedPrices = ""
-    public var hasPricesToAnnounce: Bool { announcedPrices != book.version }
-
-    /// Writes down which price book is in force from here on.
-    public mutating func announcePrices(into batch: inout BatchBuilder) {
-        batch.writer.append(catalogueFact: book.version)
-        announcedPrices = book.version
-    }
+    public var priceRowCount: Int { book.rowCount }
 
     /// Prices from now on; the past stays as it was.
     public mutating func use(_ book: PriceBook) {
@@ -395,7 +391,11 @@ public struct Ledger: ~Copyable {
         strings.restore(id, text, segment: segment)
     }
 
-    mutating func restorePrices(_ version: String) { announcedPrices = version }
+    /// Defines a known string in the batch's segment, unless it is already.
+    mutating func define(_ id: StringID, _ batch: inout BatchBuilder) {
+        guard id != noString, isKnown(id), strings.define(id, in: batch.segment) else { return }
+        batch.writer.append(stringFact: id, strings.text(of: id))
+    }
 
     /// Whether a number was given to a string, or stands for none. What the journal says is not trusted: a number out of
     /// thin air would make a table of that size.
