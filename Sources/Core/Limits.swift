@@ -66,7 +66,7 @@ public enum Limits {
     public static let apiKeys = 1_000
     public static let ownPrices = 10_000
     /// The text of a catalogue, whether built in, loaded or on its way.
-    public static let catalogueBytes = httpBodyBytes
+    public static let catalogueBytes = 4 * 1024 * 1024
     /// A stretch of it in one fact.
     public static let cataloguePartBytes = 48 * 1024
     /// A price of one's own as TOML.

@@ -97,6 +97,9 @@ public enum Query: Sendable {
     case void(key: [UInt8], position: JournalPosition?, reason: [UInt8])
     /// Side by side: the JSON of `data`. Long: worked off in steps.
     case simulation(SimulationQuery)
+    /// Whether a catalogue may follow the one in force (a bundle; nil for the built-in one): the JSON members of `data` that
+    /// say what is different, or a refusal of status 400 or, unless `force`, 409.
+    case catalogueCheck(current: [UInt8]?, bundle: [UInt8], force: Bool)
 }
 
 /// The answer to a query.

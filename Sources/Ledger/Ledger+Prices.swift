@@ -6,15 +6,13 @@ public import Pricing
 
 extension Ledger {
     /// Takes the files of `prices.d/`: once after replay, and at every reload. Throws and changes nothing when the prices
-    /// cannot be read as a whole.
-    public mutating func usePrices(files: [PriceTexts.Text]) throws(PriceBookError) {
+    /// cannot be read as a whole. `builtIn` is the book of the built-in catalogue and these files.
+    public mutating func usePrices(files: [PriceTexts.Text], builtIn: PriceBook) throws(PriceBookError) {
         var fresh = shelf
-        if fresh.builtInVersion.isEmpty {
-            fresh.builtInVersion = Array(try PriceBook.builtIn().version.utf8)
-            fresh.builtInDigest = PriceBook.digest(catalogue: nil)
-        }
+        fresh.builtInVersion = Array(builtIn.version.utf8)
+        if fresh.builtInDigest == nil { fresh.builtInDigest = PriceBook.digest(catalogue: nil) }
         fresh.files = files
-        let book = try PriceBook.make(fresh.texts)
+        let book = fresh.usesLoaded || !fresh.own.isEmpty ? try PriceBook.make(fresh.texts) : builtIn
         shelf = fresh
         use(book)
     }

@@ -69,6 +69,8 @@ public struct Ledger: ~Copyable {
 
     public var priceBookVersion: String { book.version }
     public var priceRowCount: Int { book.rowCount }
+    /// Whether a file of `prices.d/` has a price of this identifier.
+    public func isFilePrice(_ id: [UInt8]) -> Bool { book.hasOwnPrice(id: id) && !shelf.own.contains { $0.id == id } }
 
     /// Prices from now on; the past stays as it was.
     public mutating func use(_ book: PriceBook) {

@@ -46,6 +46,8 @@ public struct PriceShelf: Sendable {
         return builtInVersion.lexicographicallyPrecedes(loaded.version)
     }
 
+    public var builtInName: String { String(decoding: builtInVersion, as: UTF8.self) }
+
     /// The texts in force.
     public var texts: PriceTexts { texts(own: own) }
 

@@ -6,11 +6,8 @@ extension PriceBook {
     /// Whether there are prices of one's own: only then can a price depend on the feature, or be there without a model.
     public var hasOwnPrices: Bool { !tables.pointee.rules.isEmpty }
 
-    /// Whether an own price is for a feature, so that a resolution depends on it.
-    public var dependsOnFeature: Bool { tables.pointee.rules.contains { !$0.feature.isEmpty } }
-
-    /// Whether an own price applies to events that name no model.
-    public var hasDefault: Bool { tables.pointee.rules.contains { $0.model.isEmpty && $0.entry >= 0 } }
+    /// Whether there is a price of one's own with this identifier.
+    public func hasOwnPrice(id: [UInt8]) -> Bool { tables.pointee.rules.contains { $0.id == id } }
 
     /// Own prices that were read.
     public var ownPriceCount: Int { tables.pointee.rules.count }

@@ -29,11 +29,16 @@ extension PriceBook {
     public static func digest(catalogue: [UInt8]?) -> Digest {
         if let catalogue { return catalogue.withUnsafeBytes { Digest(sha256: $0) } }
         var text = ByteWriter(capacity: 1024 * 1024)
+        appendBuiltIn(to: &text)
+        return Digest(sha256: text.bytes)
+    }
+
+    /// Appends the catalogue built in as a bundle.
+    public static func appendBuiltIn(to writer: inout ByteWriter) {
         for index in 0..<purser_catalogue_count() {
             guard let file = purser_catalogue_file(index) else { continue }
-            text.append(bytes: UnsafeRawBufferPointer(start: file.pointee.bytes, count: file.pointee.length))
+            writer.append(bytes: UnsafeRawBufferPointer(start: file.pointee.bytes, count: file.pointee.length))
         }
-        return Digest(sha256: text.bytes)
     }
 
     /// SHA-256 of prices of one's own, with the names of their texts.

@@ -218,7 +218,7 @@ extension Server {
         response.content = .none
         response.isPreflight = context.origin != nil
         fill(&response, context)
-        response.allow = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
+        response.allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
         slots[Int(context.index)].output.append(http: response, contentLength: 0)
         slots[Int(context.index)].hold(until: 0, durable: pipelineBox.pointee.durable)
     }
@@ -401,14 +401,7 @@ extension Server {
             fail(&context, 503, "overloaded", "Too many queries are waiting; try again")
             return
         }
-        openQueries += 1
-        let connection = slots + Int(context.index)
-        connection.pointee.awaitsAnswer = true
-        connection.pointee.answerHead = context.method == .head
-        connection.pointee.answerKeepAlive = context.keepAlive
-        connection.pointee.answerMinorVersion = context.minorVersion
-        connection.pointee.answerRequestId = [UInt8](context.requestID)
-        connection.pointee.answerOrigin = context.origin.map { [UInt8]($0) }
+        putAside(&context)
         let pending = PendingQuery(connection: identify(context.index), query: query)
         if afterCommit, pipelineBox.pointee.waitNumber > pipelineBox.pointee.durable {
             heldQueries.append((pipelineBox.pointee.waitNumber, pending))
@@ -417,48 +410,67 @@ extension Server {
         }
     }
 
+    /// Puts the connection aside until `respond` is called for it.
+    mutating func putAside(_ context: inout RequestContext) {
+        openQueries += 1
+        let connection = slots + Int(context.index)
+        connection.pointee.awaitsAnswer = true
+        connection.pointee.answerHead = context.method == .head
+        connection.pointee.answerKeepAlive = context.keepAlive
+        connection.pointee.answerMinorVersion = context.minorVersion
+        connection.pointee.answerRequestId = [UInt8](context.requestID)
+        connection.pointee.answerOrigin = context.origin.map { [UInt8]($0) }
+    }
+
     /// The answer to a query; dropped when the peer is gone.
     public mutating func answered(_ id: ConnectionID, _ answer: QueryAnswer, at instant: Instant) {
-        openQueries -= 1
-        guard let connection = connection(id), connection.pointee.awaitsAnswer else { return }
         now = instant
+        if id == CorrectionLane.id {
+            laneAnswered(answer)
+            return
+        }
+        openQueries -= 1
+        respond(id) { server, context in server.write(answer, to: &context) }
+    }
+
+    /// Writes the answer that a connection was put aside for, and reads it on. Nothing when the peer is gone.
+    mutating func respond(_ id: ConnectionID, _ write: (inout Server, inout RequestContext) -> Void) {
+        guard let connection = connection(id), connection.pointee.awaitsAnswer else { return }
         connection.pointee.awaitsAnswer = false
         let requestID = connection.pointee.answerRequestId
-        let origin = connection.pointee.answerOrigin
+        let origin = connection.pointee.answerOrigin ?? []
+        let hasOrigin = connection.pointee.answerOrigin != nil
         requestID.withUnsafeBytes { text in
-            var context = RequestContext(index: id.index, method: connection.pointee.answerHead ? .head : .get, requestID: text)
-            context.keepAlive = connection.pointee.answerKeepAlive
-            context.minorVersion = connection.pointee.answerMinorVersion
-            func write() {
-                if answer.status == 200 {
-                    self.answer(&context, 200) { output in
-                        output.append("{\"data\":")
-                        output.append(answer.data)
-                        output.append(",\"success\":true}")
-                    }
-                } else {
-                    self.answer(&context, answer.status) { output in
-                        output.append("{\"error\":{\"code\":")
-                        output.append(jsonString: answer.code)
-                        output.append(",\"message\":")
-                        output.append(jsonString: answer.message + " (errorId=" + String(decoding: requestID, as: UTF8.self) + ")")
-                        output.append(",\"detail\":null},\"success\":false}")
-                    }
-                }
-            }
-            if let origin {
-                origin.withUnsafeBytes {
-                    context.origin = $0
-                    write()
-                }
-            } else {
-                write()
+            origin.withUnsafeBytes { originText in
+                var context = RequestContext(index: id.index, method: connection.pointee.answerHead ? .head : .get, requestID: text)
+                context.keepAlive = connection.pointee.answerKeepAlive
+                context.minorVersion = connection.pointee.answerMinorVersion
+                if hasOrigin { context.origin = originText }
+                write(&self, &context)
             }
         }
         if !connection.pointee.answerKeepAlive || draining { connection.pointee.closing = true }
-        connection.pointee.lastActivity = instant.monotonic
-        resume(id, at: instant)
+        connection.pointee.lastActivity = now.monotonic
+        resume(id, at: now)
         settle(id.index)
+    }
+
+    /// A query's answer as a reply.
+    mutating func write(_ answer: QueryAnswer, to context: inout RequestContext) {
+        let requestID = context.requestID
+        self.answer(&context, answer.status, retryAfter: answer.status == 503 ? 1 : 0) { output in
+            guard answer.status != 200 else {
+                output.append("{\"data\":")
+                output.append(answer.data)
+                output.append(",\"success\":true}")
+                return
+            }
+            output.append("{\"error\":{\"code\":")
+            output.append(jsonString: answer.code)
+            output.append(",\"message\":")
+            output.append(jsonString: answer.message + " (errorId=" + String(decoding: requestID, as: UTF8.self) + ")")
+            output.append(",\"detail\":null},\"success\":false}")
+        }
     }
 }
 

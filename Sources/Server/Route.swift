@@ -17,6 +17,15 @@ enum Route {
     case margins
     case keys
     case key(UnsafeRawBufferPointer)
+    /// The event's key as it came.
+    case void(UnsafeRawBufferPointer)
+    case prices
+    case price(UnsafeRawBufferPointer)
+    case catalogue
+    case reprices
+    case reprice(UnsafeRawBufferPointer)
+    case reverse(UnsafeRawBufferPointer)
+    case simulations
     case unknown
 
     private static let base: StaticString = "/api/v1/client/"
@@ -42,6 +51,22 @@ enum Route {
             self = .margins
         } else if Route.same(rest, "keys") {
             self = .keys
+        } else if Route.same(rest, "prices") {
+            self = .prices
+        } else if Route.same(rest, "prices/catalogue") {
+            self = .catalogue
+        } else if Route.same(rest, "reprices") {
+            self = .reprices
+        } else if Route.same(rest, "simulations") {
+            self = .simulations
+        } else if let name = Route.segment(rest, after: "prices/") {
+            self = .price(name)
+        } else if let name = Route.segment(rest, after: "reprices/", before: "/reverse") {
+            self = .reverse(name)
+        } else if let name = Route.segment(rest, after: "reprices/") {
+            self = .reprice(name)
+        } else if let name = Route.segment(rest, after: "events/", before: "/void") {
+            self = .void(name)
         } else if let name = Route.segment(rest, after: "events/") {
             self = .event(name)
         } else if let name = Route.segment(rest, after: "customers/") {
@@ -60,9 +85,13 @@ enum Route {
         return same(UnsafeRawBufferPointer(rebasing: path[..<text.utf8CodeUnitCount]), text)
     }
 
-    private static func segment(_ path: UnsafeRawBufferPointer, after prefix: StaticString) -> UnsafeRawBufferPointer? {
-        guard starts(path, prefix), path.count > prefix.utf8CodeUnitCount else { return nil }
-        let rest = UnsafeRawBufferPointer(rebasing: path[prefix.utf8CodeUnitCount...])
+    private static func segment(
+        _ path: UnsafeRawBufferPointer, after prefix: StaticString, before suffix: StaticString = ""
+    ) -> UnsafeRawBufferPointer? {
+        guard starts(path, prefix), path.count > prefix.utf8CodeUnitCount + suffix.utf8CodeUnitCount else { return nil }
+        let end = path.count - suffix.utf8CodeUnitCount
+        guard same(UnsafeRawBufferPointer(rebasing: path[end...]), suffix) else { return nil }
+        let rest = UnsafeRawBufferPointer(rebasing: path[prefix.utf8CodeUnitCount..<end])
         for byte in rest where byte == 0x2F { return nil }
         return rest
     }
@@ -70,11 +99,12 @@ enum Route {
     /// The methods as `Allow` names them; nil for an unknown path.
     var methods: StaticString? {
         switch self {
-        case .health, .ready, .metrics, .event, .margins: "GET, HEAD, OPTIONS"
-        case .events, .customers, .keys: "GET, HEAD, POST, OPTIONS"
-        case .eventsBatch: "POST, OPTIONS"
+        case .health, .ready, .metrics, .event, .margins, .reprice: "GET, HEAD, OPTIONS"
+        case .events, .customers, .keys, .prices, .reprices: "GET, HEAD, POST, OPTIONS"
+        case .eventsBatch, .void, .reverse, .simulations: "POST, OPTIONS"
+        case .catalogue: "GET, HEAD, PUT, OPTIONS"
         case .customer: "GET, HEAD, PATCH, OPTIONS"
-        case .key: "DELETE, OPTIONS"
+        case .key, .price: "DELETE, OPTIONS"
         case .unknown: nil
         }
     }
@@ -86,7 +116,10 @@ enum Route {
         case (.events, .get), (.customers, .get), (.keys, .get), (.customer, .get): true
         case (.events, .head), (.customers, .head), (.keys, .head), (.customer, .head): true
         case (.events, .post), (.customers, .post), (.keys, .post), (.eventsBatch, .post): true
-        case (.customer, .patch), (.key, .delete): true
+        case (.customer, .patch), (.key, .delete), (.price, .delete): true
+        case (.prices, .get), (.prices, .head), (.prices, .post), (.reprices, .get), (.reprices, .head), (.reprices, .post): true
+        case (.reprice, .get), (.reprice, .head), (.reverse, .post), (.void, .post), (.simulations, .post): true
+        case (.catalogue, .get), (.catalogue, .head), (.catalogue, .put): true
         default: false
         }
     }
@@ -100,7 +133,9 @@ enum Route {
 
     func scope(_ method: HTTPMethod) -> UInt8 {
         switch self {
-        case .keys, .key: KeyScope.admin
+        case .keys, .key, .void, .reverse, .price: KeyScope.admin
+        case .prices, .reprices, .catalogue: method == .get || method == .head ? KeyScope.read : KeyScope.admin
+        case .simulations: KeyScope.read
         default: method == .get || method == .head ? KeyScope.read : KeyScope.ingest
         }
     }
@@ -108,8 +143,11 @@ enum Route {
     /// Whether a body of this type is read. A body without a type is taken for JSON.
     func takes(_ type: UnsafeRawBufferPointer) -> Bool {
         if Route.isType(type, "application/json") { return true }
-        if case .eventsBatch = self { return Route.isType(type, "application/x-ndjson") }
-        return false
+        switch self {
+        case .eventsBatch: return Route.isType(type, "application/x-ndjson")
+        case .catalogue: return Route.isType(type, "text/plain")
+        default: return false
+        }
     }
 
     /// Whether a content type is `wanted`, whatever its parameters and its case.
@@ -148,6 +186,17 @@ extension Server {
         case (.keys, .post): postKey(&context, body)
         case (.keys, _): listKeys(&context)
         case (.key(let name), _): deleteKey(&context, name)
+        case (.void(let name), _): voidEvent(&context, name, body)
+        case (.prices, .post): postPrice(&context, body)
+        case (.prices, _): listPrices(&context)
+        case (.price(let name), _): deletePrice(&context, name)
+        case (.catalogue, .put): putCatalogue(&context, query, body)
+        case (.catalogue, _): getCatalogue(&context)
+        case (.reprices, .post): postReprice(&context, body)
+        case (.reprices, _): listReprices(&context)
+        case (.reprice(let name), _): getReprice(&context, name)
+        case (.reverse(let name), _): reverseReprice(&context, name)
+        case (.simulations, _): postSimulation(&context, body)
         case (.unknown, _): fail(&context, 404, "not_found", "There is nothing at this path")
         }
     }

@@ -90,7 +90,7 @@ extension Server {
         if let text { output.append(jsonString: text) } else { output.append("null") }
     }
 
-    private mutating func makeRoom(_ context: inout RequestContext) -> Bool {
+    mutating func makeRoom(_ context: inout RequestContext) -> Bool {
         switch pipelineBox.pointee.makeRoom(firstSequence: ledger.nextSequence, now: now.wall) {
         case .ready: return true
         case .wait: fail(&context, 503, "overloaded", "Too much is pending; nothing was recorded, try again")

@@ -79,7 +79,7 @@ extension Server {
             result.offset = offset
         } else if pair.isNamed("groupBy") {
             for name in value.split(separator: 0x2C, omittingEmptySubsequences: false) {
-                guard let grouping = grouping(name), !result.groupBy.contains(grouping) else {
+                guard let grouping = Grouping(name: String(decoding: name, as: UTF8.self)), !result.groupBy.contains(grouping) else {
                     result.bad = "groupBy"
                     return
                 }
@@ -91,20 +91,6 @@ extension Server {
     private func number(_ text: [UInt8]) -> Int? {
         guard !text.isEmpty, text.count <= 12, text.allSatisfy({ $0 &- 0x30 < 10 }) else { return nil }
         return text.reduce(0) { $0 * 10 + Int($1 - 0x30) }
-    }
-
-    private func grouping(_ name: ArraySlice<UInt8>) -> Grouping? {
-        switch String(decoding: name, as: UTF8.self) {
-        case "customer": .customer
-        case "feature": .feature
-        case "model": .model
-        case "provider": .provider
-        case "eventName", "event": .eventName
-        case "hour": .hour
-        case "day": .day
-        case "month": .month
-        default: nil
-        }
     }
 
     private mutating func refuse(_ context: inout RequestContext, _ parameter: StaticString) {

@@ -80,6 +80,9 @@ public struct Server: ~Copyable {
     var openQueries = 0
     /// Queries that must see facts which are not durable yet, with the batch they wait for.
     var heldQueries: [(batch: UInt64, query: PendingQuery)] = []
+    var lane = CorrectionLane()
+    /// What is unpriced has been looked at since the start.
+    var pricedAtStart = false
     var scratch = ByteWriter(capacity: 4096)
     var requestIDText = ByteWriter(capacity: 64)
     var targetText = ByteWriter(capacity: 1024)
@@ -276,12 +279,15 @@ public struct Server: ~Copyable {
             heldQueries.removeFirst()
         }
         resumeStalled(at: instant)
+        writeCorrections()
     }
 
     /// Segment `number` is zero-filled, or could not be.
     public mutating func segmentPrepared(_ number: UInt32, succeeded: Bool, at instant: Instant) {
+        now = instant
         pipelineBox.pointee.prepared(number, succeeded: succeeded)
         resumeStalled(at: instant)
+        writeCorrections()
     }
 
     private mutating func resumeStalled(at instant: Instant) {
@@ -398,6 +404,7 @@ public struct Server: ~Copyable {
     /// No more requests are read; connections close when what they are owed has been written.
     public mutating func drain() {
         draining = true
+        stopLane()
         for index in 0..<nextSlot where generations[Int(index)] & 1 == 1 && !slots[Int(index)].closing {
             if slots[Int(index)].greeted { sayStopping(index) }
             slots[Int(index)].closing = true

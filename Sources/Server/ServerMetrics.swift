@@ -14,5 +14,6 @@ public struct ServerMetrics: Sendable {
     public var refusedForRoom: UInt64 = 0
     public var unauthorized: UInt64 = 0
     public var commitNanoseconds: UInt64 = 0
+    public var corrections: UInt64 = 0
     public init() {}
 }

@@ -51,7 +51,12 @@ extension Server {
     /// Records the first key, and the price book in force when the journal does not name it yet, as soon as there is a segment
     /// to record them in. Until then the key is compared directly.
     mutating func recordStart() {
-        guard firstKey != nil || ledger.hasPricesToAnnounce else { return }
+        let announces = ledger.hasPricesToAnnounce()
+        if !announces, !pricedAtStart {
+            pricedAtStart = true
+            priceUnpriced()
+        }
+        guard firstKey != nil || announces else { return }
         guard pipelineBox.pointee.makeRoom(firstSequence: ledger.nextSequence, now: now.wall) == .ready else { return }
         if let key = firstKey {
             _ = ledger.createKey(
@@ -59,6 +64,10 @@ extension Server {
                 into: &pipelineBox.pointee.openBatch().pointee)
             firstKey = nil
         }
-        if ledger.hasPricesToAnnounce { ledger.announcePrices(into: &pipelineBox.pointee.openBatch().pointee) }
+        guard announces else { return }
+        ledger.announcePrices(at: now.wall, into: &pipelineBox.pointee.openBatch().pointee)
+        // What was looked up in vain may be found now.
+        pricedAtStart = true
+        priceUnpriced()
     }
 }

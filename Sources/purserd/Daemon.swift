@@ -13,10 +13,12 @@ import Server
 enum Daemon {
     static func run(_ options: CommandLineOptions) -> ExitStatus {
         let configuration: Configuration
+        let files: [PriceTexts.Text]
         let book: PriceBook
         do throws(ConfigurationError) {
             configuration = try Configuration.load(options)
-            book = try Prices.load(configuration)
+            files = try Prices.files(configuration)
+            book = try Prices.book(files)
         } catch {
             Log.line("purserd: \(error.text)")
             return .usage
@@ -44,12 +46,14 @@ enum Daemon {
             Log.line("purserd: \(configuration.state) cannot be used")
             return .state
         }
-        let status = serve(configuration, book, options)
+        let status = serve(configuration, files, book, options)
         lock.unlock()
         return status
     }
 
-    private static func serve(_ configuration: Configuration, _ book: PriceBook, _ options: CommandLineOptions) -> ExitStatus {
+    private static func serve(
+        _ configuration: Configuration, _ files: [PriceTexts.Text], _ book: PriceBook, _ options: CommandLineOptions
+    ) -> ExitStatus {
         let storage = FileStorage(directory: FileStorage.journalDirectory(of: configuration.state))
         var ledger = Ledger(book: book, seed: SystemRandom.next(), random: SystemRandom.next())
         let recovered: RecoveredJournal
@@ -68,6 +72,13 @@ enum Daemon {
             }
         } catch {
             return failed(error, configuration)
+        }
+        do throws(PriceBookError) {
+            try ledger.usePrices(files: files, builtIn: book)
+        } catch {
+            // The files were read on their own before: it is a price of the API that they do not go with.
+            Log.line("purserd: \(error.description)")
+            return .usage
         }
         if recovered.cutBytes > 0 {
             Log.line("journal: cut \(recovered.cutBytes) bytes of an unfinished batch that was never acknowledged")
@@ -95,6 +106,7 @@ enum Daemon {
         }
         if let firstKey { server.firstKey = FirstKey(digest: firstKey.digest, hint: ApiKey.hint(firstKey.key)) }
 
+        let version = server.ledger.priceBookVersion
         var runtime = RuntimeOptions()
         runtime.inherited = inheritedSockets()
         runtime.listen = runtime.inherited.isEmpty || !options.listen.isEmpty ? configuration.listen : []
@@ -102,16 +114,21 @@ enum Daemon {
         runtime.ready = { addresses in
             if firstKey != nil { Log.line("purserd: made an API key; it is in \(keyPath)") }
             let places = addresses.map(\.description).joined(separator: ", ")
-            let known = "\(recovered.events) events; prices \(book.version)"
+            let known = "\(recovered.events) events; prices \(version)"
             Log.line("purserd \(Version.text) ready on \(places); state \(configuration.state); \(known)")
         }
         runtime.reload = { server in
             do throws(ConfigurationError) {
                 let fresh = try Configuration.load(options)
-                let prices = try Prices.load(fresh)
-                server.ledger.use(prices)
+                let files = try Prices.files(fresh)
+                let book = try Prices.book(files)
+                do throws(PriceBookError) {
+                    try server.ledger.usePrices(files: files, builtIn: book)
+                } catch {
+                    throw ConfigurationError(text: error.description)
+                }
                 server.reconfigure(corsOrigins: fresh.corsOrigins, dedupWindow: fresh.dedupWindow)
-                Log.line("purserd: reloaded; prices \(prices.version), \(prices.rowCount) rows")
+                Log.line("purserd: reloaded; prices \(server.ledger.priceBookVersion), \(server.ledger.priceRowCount) rows")
             } catch {
                 Log.line("purserd: not reloaded, going on as before: \(error.text)")
             }

@@ -114,15 +114,6 @@ private func changed() -> CustomerFact {
     #expect(books.ledger.responses.count == 1)
 }
 
-@Test func theJournalNamesThePricesInForceOnce() throws {
-    var books = Books(try wholeBook())
-    #expect(books.ledger.hasPricesToAnnounce == true)
-    books.ledger.announcePrices(into: &books.batch)
-    #expect(books.ledger.hasPricesToAnnounce == false)
-    books = try books.restarted(try wholeBook())
-    #expect(books.ledger.hasPricesToAnnounce == false)
-}
-
 // MARK: - Replay of what cannot be
 
 private func replay(_ books: Books, _ facts: (inout ByteWriter) -> Void) -> Int? {

@@ -64,8 +64,6 @@ private let million = [line(.inputTokens, 1_000_000), line(.outputTokens, 1_000_
         feature = "summaries"
         per_unit = "0.002"
         """)
-    #expect(book.dependsOnFeature)
-    #expect(book.hasDefault)
     #expect(book.price("", "", [line(.inputTokens, 3), line(.cacheReadTokens, 1)], feature: "summaries").cost == usd("0.006"))
     #expect(book.price("", "", [line(.inputTokens, 3)], feature: "other").unpriced == .noModel)
 }

@@ -311,7 +311,7 @@ final class Host {
                 : QueryAnswer(data: Array("{\"key\":\"\(String(decoding: key, as: UTF8.self))\"}".utf8))
         case .customers(_, let limit, let offset): QueryAnswer(data: Array("{\"limit\":\(limit),\"offset\":\(offset)}".utf8))
         case .customer(let reference): QueryAnswer(data: Array("{\"customer\":\"\(String(decoding: reference, as: UTF8.self))\"}".utf8))
-        case .repricePreview, .simulation: QueryAnswer(data: Array("{}".utf8))
+        case .repricePreview, .simulation, .catalogueCheck: QueryAnswer(data: Array("{}".utf8))
         case .repriceBlock, .reverseBlock, .void: QueryAnswer(corrections: CorrectionBlock())
         }
     }
