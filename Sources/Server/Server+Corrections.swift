@@ -21,7 +21,7 @@ extension Server {
 
     /// Prices what is unpriced, in the background: asked for at the start and whenever other prices come into force.
     mutating func priceUnpriced() {
-        guard !lane.expectsPricing, ledger.runs.count < Limits.correctionRuns else { return }
+        guard ledger.totalUnpriced > 0, !lane.expectsPricing, ledger.runs.count < Limits.correctionRuns else { return }
         var filter = EventFilter()
         filter.unpriced = true
         let query = RepriceQuery(prices: ledger.shelf.texts, filter: filter)
