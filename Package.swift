@@ -36,7 +36,12 @@ let package = Package(
         .target(name: "CHash", cSettings: cSettings),
         .target(name: "CSimdjson", cxxSettings: cxxSettings, linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CToml", cxxSettings: cxxSettings),
-        .target(name: "CCatalogue", exclude: ["catalogue", "make_catalogue.py", "catalogue_names.py", "NOTICE"], cSettings: cSettings),
+        .target(
+            name: "CCatalogue",
+            exclude: [
+                "catalogue", "make_catalogue.py", "catalogue_names.py", "catalogue_providers.py", "genai_rows.py", "litellm_rows.py",
+                "merge.py", "NOTICE",
+            ], cSettings: cSettings),
 
         // Pure rooms: no Foundation, no I/O.
         .target(name: "Core", dependencies: ["CHash", "CSodium"], swiftSettings: settings),

@@ -75,6 +75,10 @@ struct CatalogueReader: ~Copyable {
             while let next = words.next() { tables.providers[provider].fallbackNames.append(next) }
         } else if word.equals("maker") {
             while let next = words.next() { tables.providers[provider].makes.append(next) }
+        } else if word.equals("source") {
+            try source(words.rest, &tables)
+        } else if word.equals("secondary") {
+            tables.providers[provider].isSecondary = true
         } else if word.equals("dotted") {
             tables.providers[provider].keepsDots = true
         } else {
@@ -94,6 +98,19 @@ struct CatalogueReader: ~Copyable {
         tables.entries.append(row)
         minimumTag = -1
         base = true
+    }
+
+    /// Before the first row: of the whole file. Inside one: of that row, which the file's own source does not have.
+    private func source(_ name: Text, _ tables: inout PriceTables) throws(PriceBookError) {
+        guard name.count > 0 else { throw error("source without a name") }
+        guard entry >= 0 else {
+            tables.providers[provider].source = name
+            return
+        }
+        let known = tables.sources.firstIndex { sameBytes($0, name) }
+        guard known != nil || tables.sources.count < 255 else { throw error("too many sources") }
+        if known == nil { tables.sources.append(name) }
+        tables.entries[entry].source = UInt8((known ?? tables.sources.count - 1) + 1)
     }
 
     private func names(_ words: inout Words, _ tables: inout PriceTables) throws(PriceBookError) {

@@ -99,15 +99,19 @@ extension PriceBook {
         for name in stripped {
             if let (entry, _) = named(name, in: provider) { return match(entry, .prefixStripped) }
         }
+        // A row from another source than the file's is none that the file's patterns know of: it comes after them.
+        var other: Int?
         for name in [folded] + stripped {
             for shorter in ModelName.withoutSuffixes(name) {
-                if let (entry, _) = named(shorter, in: provider) { return match(entry, .dateSuffixStripped) }
+                guard let (entry, _) = named(shorter, in: provider) else { continue }
+                if tables.pointee.entries[entry].source == 0 { return match(entry, .dateSuffixStripped) }
+                if other == nil { other = entry }
             }
         }
         for name in [folded] + stripped {
             if let entry = liked(name, in: provider) { return match(entry, .catalogueRule) }
         }
-        return nil
+        return other.map { match($0, .dateSuffixStripped) }
     }
 
     private func named(_ name: [UInt8], in provider: Int) -> (entry: Int, exact: Bool)? {
@@ -156,7 +160,11 @@ extension PriceBook {
         }
         let spellings = [folded] + ModelName.withoutPrefixes(folded, keepsDots: false) { head in providerNamed(head) != nil }
         if let match = strongest({ provider in makes(provider, spellings) }, model) { return match }
-        if let match = strongest({ provider in !makes(provider, spellings) }, model) { return match }
+        for secondary in [false, true] {
+            let found = strongest(
+                { provider in tables.pointee.providers[provider].isSecondary == secondary && !makes(provider, spellings) }, model)
+            if let found { return found }
+        }
         return CatalogueMatch(unpriced: .unknownModel)
     }
 

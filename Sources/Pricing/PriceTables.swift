@@ -28,6 +28,8 @@ struct Entry {
     /// In the own prices; -1 for a row of the catalogue.
     var rule: Int32 = -1
     var kind: UInt8 = Entry.row
+    /// One more than its index in `sources`; 0 for the source of the provider's file.
+    var source: UInt8 = 0
     var id: Text = Text(start: nil, count: 0)
 }
 
@@ -93,6 +95,9 @@ struct Provider {
     var fallbacks: [Int] = []
     var makes: [Text] = []
     var keepsDots = false
+    /// A name without a provider belongs to it only when no other provider has it.
+    var isSecondary = false
+    var source: Text = Text(start: nil, count: 0)
     var patternFirst = 0
     var patternCount = 0
 }
@@ -117,6 +122,7 @@ struct PriceTables: ~Copyable {
     var globs = GrowingBuffer<Text>()
     var names = NameIndex()
     var providers: [Provider] = []
+    var sources: [Text] = []
     var rules: [OwnPrice] = []
     var version: [UInt8] = []
     /// Copies of text that nobody else keeps, freed with the tables.

@@ -82,7 +82,7 @@ private let table: [NameCase] = [
         ("openai", "gpt-4.9", .unknownModel), ("openai", "gpt", .unknownModel), ("openai", "gpt-", .unknownModel),
         ("openai", "gpt-4.1x", .unknownModel), ("openai", "o3-max", .unknownModel), ("google", "gemini", .unknownModel),
         ("", "qwen/qwen3-32b", .ambiguousModel), ("", "my-own-model", .unknownModel), ("my-cloud", "gpt-4o", .unknownProvider),
-        ("azure", "azure/eu/gpt-4o", .unknownModel),
+        ("azure", "azure/mars/gpt-4o", .unknownModel),
         ("openai", "openai/", .unknownModel), ("", "/", .unknownModel), ("", "-", .unknownModel), ("", ":0", .unknownModel),
     ]
     for (provider, model, reason) in refused {

@@ -16,3 +16,6 @@ size_t purser_catalogue_count(void);
 
 /// The file at `index`, which must be less than the count.
 const PurserCatalogueFile *purser_catalogue_file(size_t index);
+
+/// The rates that the catalogue's sources do not agree on, one a line; the format is in the file's first lines.
+const PurserCatalogueFile *purser_catalogue_disagreements(void);
