@@ -36,6 +36,7 @@ let package = Package(
         .target(name: "CHash", cSettings: cSettings),
         .target(name: "CSimdjson", cxxSettings: cxxSettings, linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CToml", cxxSettings: cxxSettings),
+        .target(name: "CCurl", cSettings: cSettings),
         .target(
             name: "CCatalogue",
             exclude: [
@@ -49,6 +50,7 @@ let package = Package(
         .target(name: "Wire", dependencies: ["CSimdjson", "Core"], swiftSettings: settings),
         .target(name: "Toml", dependencies: ["CToml"], swiftSettings: settings),
         .target(name: "Pricing", dependencies: ["CCatalogue", "Core", "Toml"], swiftSettings: settings),
+        .target(name: "Upstream", dependencies: ["Wire", "Pricing", "Core"], swiftSettings: settings),
         .target(name: "Journal", dependencies: ["Core"], swiftSettings: settings),
         .target(name: "Ledger", dependencies: ["Pricing", "Journal", "Core"], swiftSettings: settings),
         .target(
@@ -58,6 +60,7 @@ let package = Package(
         ),
 
         // Rooms that touch the world.
+        .target(name: "Fetch", dependencies: ["CCurl", "Core"], swiftSettings: settings),
         .target(name: "FileStorage", dependencies: ["Journal", "Core"], swiftSettings: settings),
         .target(name: "Projection", dependencies: ["CSQLite", "Core", "Journal", "Pricing"], swiftSettings: settings),
         .target(
@@ -77,7 +80,7 @@ let package = Package(
         .executableTarget(
             name: "purser",
             dependencies: [
-                "Client", "FileStorage", "Journal", "Pricing", "Wire", "Frames", "Core",
+                "Client", "FileStorage", "Journal", "Upstream", "Fetch", "Pricing", "Wire", "Frames", "Core",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -92,6 +95,10 @@ let package = Package(
         ),
         .testTarget(name: "WireTests", dependencies: ["Wire", "Core"], swiftSettings: settings),
         .testTarget(name: "PricingTests", dependencies: ["Pricing", "Toml", "Core"], exclude: ["oracle.py"], swiftSettings: settings),
+        .testTarget(
+            name: "UpstreamTests", dependencies: ["Upstream", "Wire", "Pricing", "Core"], exclude: ["genai_json.py"],
+            resources: [.copy("fixtures")], swiftSettings: settings),
+        .testTarget(name: "FetchTests", dependencies: ["Fetch", "Core"], exclude: ["server.py"], swiftSettings: settings),
         .testTarget(name: "JournalTests", dependencies: ["Journal", "FileStorage", "Core"], swiftSettings: settings),
         .testTarget(name: "LedgerTests", dependencies: ["Ledger", "Pricing", "Journal", "Core"], swiftSettings: settings),
         .testTarget(
@@ -101,7 +108,7 @@ let package = Package(
             name: "ProjectionTests", dependencies: ["Projection", "FileStorage", "Journal", "Pricing", "Core"], exclude: ["oracle"],
             swiftSettings: settings),
         .testTarget(
-            name: "ToolTests", dependencies: ["purser", "Client", "Frames", "Wire", "Pricing", "Core"], swiftSettings: settings),
+            name: "ToolTests", dependencies: ["purser", "Client", "Frames", "Upstream", "Wire", "Pricing", "Core"], swiftSettings: settings),
         // Reads the sources, the protocol pages and this file; and drives the built binaries.
         .testTarget(name: "TidyTests", dependencies: ["Core"], swiftSettings: settings),
         .testTarget(name: "EndToEndTests", dependencies: ["purserd", "purser"], exclude: ["drivers"], swiftSettings: settings),

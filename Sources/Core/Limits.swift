@@ -76,6 +76,16 @@ public enum Limits {
     public static let storedResponseBytes = 64 * 1024
     public static let dedupWindowDays = 35
 
+    // Price lists.
+    /// A price list or a catalogue as it is read: four times the longest there is.
+    public static let priceListBytes = 16 * 1024 * 1024
+    public static let priceListDepth = 32
+    public static let priceListValues = 2_000_000
+    /// Until a server that is asked for a price list has answered the call.
+    public static let fetchConnectSeconds = 10
+    public static let fetchSeconds = 60
+    public static let fetchRedirects = 5
+
     // The projection.
     /// Cells of the delta, or new names and customers, that make it flush at once: 14 MB.
     public static let projectionCells = 100_000

@@ -2,7 +2,7 @@
 //
 // The files of the providers one after another; each begins with its `version` line, and that line is what divides them.
 
-internal import Core
+public import Core
 
 public enum CatalogueBundle {
     /// The files of a bundle, named after their providers. They lie inside `bytes`; what stands before the first `version`
@@ -36,5 +36,24 @@ public enum CatalogueBundle {
         }
         close(at: bytes.count)
         return files
+    }
+
+    /// The catalogue inside this binary.
+    public static func builtIn() -> [UInt8] {
+        // What is built in has been read before it was built in; were it wrong, nothing could be priced.
+        do throws(PriceBookError) {
+            return try CatalogueDocument(files: PriceBook.builtInFiles).bundle
+        } catch {
+            preconditionFailure("the built-in catalogue: \(error)")
+        }
+    }
+
+    /// The name of a content: the day, and the first eight hexadecimal digits of its hash.
+    public static func version(day: String, content: Digest) -> String {
+        var writer = ByteWriter(capacity: 32)
+        writer.append(string: day)
+        writer.append("-")
+        content.bytes.prefix(4).withUnsafeBytes { writer.append(hex: $0) }
+        return writer.string
     }
 }

@@ -26,13 +26,16 @@ public final class PriceBook {
     /// The built-in catalogue, and the own prices of these files (`*.toml` of `prices.d/`, in the order of their names).
     /// Throws with the file and line of the first thing that is wrong.
     public static func builtIn(own: [Source] = []) throws(PriceBookError) -> PriceBook {
-        var files: [Source] = []
-        for index in 0..<purser_catalogue_count() {
-            guard let file = purser_catalogue_file(index) else { continue }
+        try PriceBook(builtInFiles, keepsBytes: false, own: own)
+    }
+
+    /// The files of the built-in catalogue, which live as long as the process.
+    static var builtInFiles: [Source] {
+        (0..<purser_catalogue_count()).compactMap { index in
+            guard let file = purser_catalogue_file(index) else { return nil }
             let bytes = UnsafeRawBufferPointer(start: file.pointee.bytes, count: file.pointee.length)
-            files.append(Source(name: String(cString: file.pointee.name), bytes: bytes))
+            return Source(name: String(cString: file.pointee.name), bytes: bytes)
         }
-        return try PriceBook(files, keepsBytes: false, own: own)
     }
 
     /// A catalogue from these files instead of the built-in one. The bytes are copied.

@@ -172,8 +172,9 @@ struct HTTPRequest {
     var path: String
     /// Encoded when written.
     var query: [(name: String, value: String)] = []
-    /// JSON.
     var body: [UInt8]?
+    var bodyType = "application/json"
+    var accepts = "application/json"
 
     init(_ method: String = "GET", _ path: String, body: [UInt8]? = nil) {
         self.method = method
@@ -188,9 +189,9 @@ struct HTTPRequest {
 
     /// The bytes on the wire.
     func bytes(authority: String, key: APIKey?) -> [UInt8] {
-        var head = "\(method) \(target) HTTP/1.1\r\nHost: \(authority)\r\nAccept: application/json\r\nUser-Agent: purser\r\n"
+        var head = "\(method) \(target) HTTP/1.1\r\nHost: \(authority)\r\nAccept: \(accepts)\r\nUser-Agent: purser\r\n"
         if let key { head += "Authorization: Bearer \(key.text)\r\n" }
-        if let body { head += "Content-Type: application/json\r\nContent-Length: \(body.count)\r\n" }
+        if let body { head += "Content-Type: \(bodyType)\r\nContent-Length: \(body.count)\r\n" }
         return Array((head + "\r\n").utf8) + (body ?? [])
     }
 }

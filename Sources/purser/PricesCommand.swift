@@ -1,4 +1,4 @@
-// `purser prices`: the price list built into this binary.
+// `purser prices`: the price list built into this binary; newer ones into the daemon are in PricesUpdateCommand.
 
 import ArgumentParser
 import Core
@@ -7,8 +7,8 @@ import Pricing
 struct PricesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "prices",
-        abstract: "Look into the built-in price list.",
-        subcommands: [List.self, Show.self]
+        abstract: "Look into the price list, and take over newer ones.",
+        subcommands: [List.self, Show.self, Update.self, DisagreementList.self]
     )
 
     @OptionGroup var options: SharedOptions

@@ -19,6 +19,13 @@ struct Service: ~Copyable {
         throw Failure.refused(refusal)
     }
 
+    /// The body of a reply that is not in the envelope, or the refusal as a failure.
+    mutating func text(_ request: HTTPRequest) throws -> [UInt8] {
+        let reply = try connection.ask(request)
+        if (200..<300).contains(reply.status) { return reply.body }
+        throw Failure.refused(try Service.open(reply).refusal ?? "HTTP status \(reply.status)")
+    }
+
     struct Answer {
         var status: Int
         /// Null when there is none.

@@ -108,5 +108,24 @@ func readFile(_ path: String, limit: Int) -> [UInt8]? {
     }
 }
 
+/// Writes a file, in place of one of that name; false with errno set when it cannot.
+func writeFile(_ path: String, _ bytes: [UInt8]) -> Bool {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { return false }
+    let written = bytes.withUnsafeBytes { all in
+        var rest = all
+        while !rest.isEmpty {
+            let count = write(descriptor, rest.baseAddress, rest.count)
+            if count < 0 {
+                if errno == EINTR { continue }
+                return false
+            }
+            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+        }
+        return true
+    }
+    return close(descriptor) == 0 && written
+}
+
 /// What errno says.
 func systemError(_ number: Int32 = errno) -> String { String(cString: strerror(number)) }

@@ -121,6 +121,11 @@ extension String {
         return result
     }
 
+    /// The same for a text of several lines: line feeds stay.
+    var printableLines: String {
+        split(separator: "\n", omittingEmptySubsequences: false).map { String($0).printable }.joined(separator: "\n")
+    }
+
     /// Cells the text takes on a terminal: combining marks none, wide East Asian characters and emoji two.
     var cells: Int {
         var count = 0

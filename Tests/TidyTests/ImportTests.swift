@@ -14,7 +14,7 @@ private struct Room {
 private let platform: Set<String> = ["Foundation", "FoundationEssentials", "Glibc", "Musl", "Synchronization", "Dispatch", "Swift"]
 
 /// Rooms that decide and touch nothing: the same code runs under any clock, disk and network.
-private let pure: Set<String> = ["Core", "Frames", "Wire", "Toml", "Pricing", "Journal", "Ledger", "Server"]
+private let pure: Set<String> = ["Core", "Frames", "Wire", "Toml", "Pricing", "Upstream", "Journal", "Ledger", "Server"]
 
 private func table() throws -> [Room] {
     try Repository.file("Sources/README.md").lines.compactMap { line in

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Fetch
+
+@Test func nothingYet() { #expect(!Fetch.isLoaded) }
