@@ -73,7 +73,7 @@ let package = Package(
         .executableTarget(
             name: "purserd",
             dependencies: [
-                "Runtime", "FileStorage", "Projection", "Server", "Ledger", "Journal", "Pricing", "Toml", "Core",
+                "Runtime", "FileStorage", "Projection", "Server", "Ledger", "Journal", "Upstream", "Fetch", "Pricing", "Toml", "Core",
             ],
             swiftSettings: settings
         ),

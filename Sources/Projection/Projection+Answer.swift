@@ -21,7 +21,9 @@ extension Projection {
             case .customers(let search, let limit, let offset):
                 data = try customers(search: search, limit: limit, offset: offset).array
             case .customer(let reference): data = try customer(reference).array
-            case .repricePreview, .repriceBlock, .reverseBlock, .void, .simulation, .catalogueCheck: return Projection.failure
+            case .catalogueCheck(let current, let bundle, let force):
+                return CatalogueCheck.answer(current: current, bundle: bundle, force: force)
+            case .repricePreview, .repriceBlock, .reverseBlock, .void, .simulation: return Projection.failure
             }
             queryError = nil
             return QueryAnswer(data: data)

@@ -25,6 +25,8 @@ public struct RuntimeOptions {
     public var log: (String) -> Void = { _ in }
     /// Called for SIGHUP; changes what can be changed in the running server.
     public var reload: (inout Server) -> Void = { _ in }
+    /// Something slow that is done now and then.
+    public var periodic: PeriodicWork?
     /// Called once when everything listens.
     public var ready: ([Address]) -> Void = { _ in }
     public init() {}
@@ -85,6 +87,8 @@ public final class EventLoop {
     var drainDeadline: UInt64 = 0
     private var lastSweep: UInt64 = 0
     private var lastRetry: UInt64 = 0
+    var periodicDue: UInt64 = 0
+    var periodicIsRunning = false
 
     public init(
         server: consuming Server, storage: any Storage, committer: any BatchCommitter, options: RuntimeOptions,
@@ -251,6 +255,8 @@ public final class EventLoop {
             lastRetry = now.monotonic
             server.pointee.pipeline.retryPreparing()
         }
+        for notice in server.pointee.takeNotices() { options.log(notice) }
+        startPeriodic(now)
         closeStuck(now)
         for peer in lingering where now.monotonic > peer.pointee.lingerUntil { close(peer) }
         lingering.removeAll { $0.pointee.closing }

@@ -115,7 +115,7 @@ extension Server {
     // MARK: The catalogue
 
     mutating func getCatalogue(_ context: inout RequestContext) {
-        let bundle = ledger.shelf.usesLoaded ? ledger.shelf.loaded?.bundle : nil
+        let bundle = catalogueInForce
         answer(&context, 200, content: .text) { output in
             if let bundle { output.append(bundle) } else { PriceBook.appendBuiltIn(to: &output) }
         }
@@ -138,8 +138,7 @@ extension Server {
             invalidPrices(&context, "there is no catalogue in the body")
             return
         }
-        let current = ledger.shelf.usesLoaded ? ledger.shelf.loaded?.bundle : nil
-        submit(.catalogue(current: current, bundle: [UInt8](body), force: force, dryRun: dryRun), &context)
+        submit(.catalogue(current: catalogueInForce, bundle: [UInt8](body), force: force, dryRun: dryRun), &context)
     }
 
     /// Puts a catalogue into force that was found good. The result is what its sender is told.

@@ -122,6 +122,7 @@ extension Server {
     private mutating func finish(_ job: CorrectionJob, _ answer: QueryAnswer) {
         lane.active = nil
         lane.pending = nil
+        note(job, answer)
         if let requester = job.requester {
             openQueries -= 1
             respond(requester) { server, context in
@@ -138,6 +139,34 @@ extension Server {
         }
         advanceLane()
     }
+
+    /// What a job changed, for the log. What nobody asked for is told when it fails, too.
+    private mutating func note(_ job: CorrectionJob, _ answer: QueryAnswer) {
+        guard answer.status == 200 else {
+            if job.requester == nil { notices.append("prices: \(answer.message)") }
+            return
+        }
+        switch job.work {
+        case .void: break
+        case .catalogue(_, _, _, let dryRun):
+            if !dryRun { notices.append("prices: \(ledger.priceBookVersion) is in force, \(ledger.priceRowCount) rows") }
+        case .reprice, .reverse:
+            guard job.run > 0 else { return }
+            let run = ledger.runs[Int(job.run) - 1]
+            notices.append("run \(job.run): \(run.events) events corrected, \(run.newlyPriced) of them had no cost before")
+        }
+    }
+
+    /// Loads a catalogue that the daemon fetched itself, if it may follow the one in force.
+    public mutating func submitCatalogue(_ bundle: [UInt8], at instant: Instant) {
+        now = instant
+        lane.waiting.append(
+            CorrectionJob(work: .catalogue(current: catalogueInForce, bundle: bundle, force: false, dryRun: false), requester: nil))
+        advanceLane()
+    }
+
+    /// The bundle of the catalogue in force; nil for the one built in.
+    public var catalogueInForce: [UInt8]? { ledger.shelf.usesLoaded ? ledger.shelf.loaded?.bundle : nil }
 
     /// No more rounds: whoever waits is told that the daemon stops. What was written of a run stays.
     mutating func stopLane() {

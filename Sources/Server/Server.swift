@@ -81,6 +81,8 @@ public struct Server: ~Copyable {
     /// Queries that must see facts which are not durable yet, with the batch they wait for.
     var heldQueries: [(batch: UInt64, query: PendingQuery)] = []
     var lane = CorrectionLane()
+    /// What the operator should know; the runtime logs it.
+    var notices: [String] = []
     /// What is unpriced has been looked at since the start.
     var pricedAtStart = false
     var scratch = ByteWriter(capacity: 4096)
@@ -395,6 +397,13 @@ public struct Server: ~Copyable {
         guard let connection = connection(id) else { return }
         connection.pointee.ended = true
         settle(id.index)
+    }
+
+    /// What the operator should know since the last call.
+    public mutating func takeNotices() -> [String] {
+        guard !notices.isEmpty else { return [] }
+        defer { notices = [] }
+        return notices
     }
 
     public mutating func recordCommit(nanoseconds: UInt64) { metrics.commitNanoseconds += nanoseconds }

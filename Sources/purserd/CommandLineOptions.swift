@@ -26,6 +26,9 @@ struct CommandLineOptions {
           --version         print the version
           --help            print this
 
+        Configuration: state, listen, allow_remote, dedup_window ("35d"), prices_dir, price_refresh ("24h"; off unless given),
+        price_refresh_from ("genai-prices", "litellm", an https address or a file), cors_origins.
+
         Exit status: 0 clean, 2 usage or configuration, 3 state directory unusable or locked, 4 journal damaged,
         5 I/O failure while running.
         """

@@ -20,6 +20,10 @@ struct Configuration {
     /// Whether the directory was named by the operator, and so must exist.
     var pricesDirectoryIsNamed = false
 
+    /// Nanoseconds between two looks at the price list of others; nil for never.
+    var priceRefresh: Int64?
+    var priceRefreshSource = "genai-prices"
+
     static let defaultFile = "/etc/purser/purser.toml"
 
     /// What holds: defaults, then the file, then the command line.
@@ -111,6 +115,16 @@ struct Configuration {
                 guard item.kind == .string, item.text.hasPrefix("/") else { throw refuse("prices_dir must be an absolute path") }
                 pricesDirectory = item.text
                 pricesDirectoryIsNamed = true
+            case ("price_refresh", 1):
+                guard item.kind == .string, let interval = Configuration.duration(item.text), interval >= 3_600 * 1_000_000_000 else {
+                    throw refuse("price_refresh must be a time like \"24h\" or \"7d\", from 1h to 400d")
+                }
+                priceRefresh = interval
+            case ("price_refresh_from", 1):
+                guard item.kind == .string, !item.text.isEmpty else {
+                    throw refuse("price_refresh_from must be genai-prices, litellm, an https address or an absolute path")
+                }
+                priceRefreshSource = item.text
             case ("listen", 2):
                 guard item.kind == .string, Address(item.text) != nil else {
                     throw refuse("listen must be a list of addresses: unix:PATH or tcp:HOST:PORT (HOST numeric)")

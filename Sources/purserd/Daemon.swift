@@ -110,6 +110,7 @@ enum Daemon {
         var runtime = RuntimeOptions()
         runtime.inherited = inheritedSockets()
         runtime.listen = runtime.inherited.isEmpty || !options.listen.isEmpty ? configuration.listen : []
+        runtime.periodic = PriceRefresh.work(configuration)
         runtime.log = { Log.line("purserd: \($0)") }
         runtime.ready = { addresses in
             if firstKey != nil { Log.line("purserd: made an API key; it is in \(keyPath)") }

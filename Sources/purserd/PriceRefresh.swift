@@ -1,0 +1,60 @@
+// PriceRefresh: the price list that the daemon fetches by itself, when the operator asks for it. Off unless configured.
+//
+// A list that is the same as before, that cannot be had or read, or that would drop too many rows changes nothing; the log says
+// so, and the next round tries again.
+
+import Core
+import Fetch
+import Glibc
+import Pricing
+import Runtime
+import Server
+import Synchronization
+import Upstream
+
+enum PriceRefresh {
+    /// What the last answer was tagged with; read and written by one round after the other.
+    private static let tag = Mutex<String?>(nil)
+
+    static func work(_ configuration: Configuration) -> PeriodicWork? {
+        guard let interval = configuration.priceRefresh else { return nil }
+        let source = UpstreamFormat(rawValue: configuration.priceRefreshSource)?.address ?? configuration.priceRefreshSource
+        return PeriodicWork(
+            interval: UInt64(interval), delay: UInt64(min(interval, 60_000_000_000)),
+            begin: { server in
+                let base = server.catalogueInForce
+                return { fetch(source, over: base) }
+            },
+            end: { server, outcome, instant in
+                switch outcome {
+                case .bytes(let bundle): server.submitCatalogue(bundle, at: instant)
+                case .nothing: break
+                case .failed(let message): Log.line("prices: not refreshed: \(message)")
+                }
+            })
+    }
+
+    private static func fetch(_ source: String, over base: [UInt8]?) -> PeriodicWork.Outcome {
+        let fetched: FetchedBytes
+        do throws(FetchError) {
+            fetched = try Fetch.read(source, agent: "purserd/\(Version.text)", etag: tag.withLock { $0 })
+        } catch {
+            return .failed("\(error)")
+        }
+        if fetched.isUnchanged { return .nothing }
+        do throws(UpstreamError) {
+            let updated = try Upstream.update(base: base ?? CatalogueBundle.builtIn(), upstream: fetched.bytes, day: today())
+            tag.withLock { $0 = fetched.etag }
+            return updated.diff.isEmpty ? .nothing : .bytes(updated.bundle)
+        } catch {
+            return .failed("\(source): \(error)")
+        }
+    }
+
+    /// The day in UTC, as `2026-11-23`.
+    private static func today() -> String {
+        var writer = ByteWriter(capacity: 40)
+        writer.append(rfc3339: EventLoop.now)
+        return String(writer.string.prefix(10))
+    }
+}
