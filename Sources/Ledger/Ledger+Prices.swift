@@ -32,12 +32,12 @@ extension Ledger {
     }
 
     private mutating func priceFact(at time: Timestamp) -> PriceBookFact? {
-        guard let builtIn = shelf.builtInDigest else { return nil }
         let own = shelf.digestOfOwn()
         if shelf.usesLoaded, let loaded = shelf.loaded {
             return PriceBookFact(
                 at: time, loadedBytes: UInt64(loaded.bundle.count), catalogue: loaded.digest, own: own, version: loaded.version)
         }
+        guard let builtIn = shelf.builtInDigest else { return nil }
         return PriceBookFact(at: time, loadedBytes: 0, catalogue: builtIn, own: own, version: shelf.builtInVersion)
     }
 

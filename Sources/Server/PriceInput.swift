@@ -69,7 +69,11 @@ struct PriceInput: ~Copyable {
             default: refusal = "unknown field 'variants.\(member.key)'"
             }
         }
-        if let given = rates { table(given) }
+        guard let given = rates else {
+            refusal = refusal ?? "variants: a variant without rates"
+            return
+        }
+        table(given)
     }
 
     private mutating func table(_ value: JSONValue) {
