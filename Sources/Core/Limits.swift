@@ -99,6 +99,8 @@ public enum Limits {
     public static let correctionBlock = 4_096
     /// Journal that is read at most for one block of corrections, or for one step of a long query, before others get their turn.
     public static let correctionScanBytes = 8 * 1024 * 1024
+    /// Long queries that are worked off at a time; others wait their turn.
+    public static let longQueries = 2
     /// Corrections of one event that are shown with it, the newest.
     public static let correctionsShown = 100
     /// Text of the reason for a void.

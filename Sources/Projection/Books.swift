@@ -27,11 +27,14 @@ final class Books {
     let lookups: Lookups
     private let upsert: Statement
     private let putChunk: Statement
+    private let putCorrection: Statement
     private let putMeta: Statement
     let readRange: Statement
     let readCustomer: Statement
     let nextStart: Statement
     private let readChunks: Statement
+    private let readChunksOnward: Statement
+    let readCorrections: Statement
     private let path: String
 
     private init(_ path: String, journal: JournalID, isNew: Bool) throws(SQLiteError) {
@@ -41,6 +44,8 @@ final class Books {
         lookups = try Lookups(database)
         upsert = try Statement(database, Schema.upsert)
         putChunk = try Statement(database, "INSERT OR REPLACE INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+        putCorrection = try Statement(database, "INSERT OR REPLACE INTO corrections VALUES(?1, ?2, ?3, ?4)")
+        readCorrections = try Statement(database, Schema.readCorrections)
         putMeta = try Statement(database, "INSERT OR REPLACE INTO meta VALUES(?1, ?2)")
         readRange = try Statement(database, Schema.readRollups + " WHERE span = ?1 AND start >= ?2 AND start < ?3")
         readCustomer = try Statement(database, Schema.readRollups + " WHERE span = ?1 AND start = ?2 AND customer = ?3")
@@ -51,6 +56,12 @@ final class Books {
             """
             SELECT position, end_position, first_sequence, events, earliest, latest, filter FROM chunks
             WHERE position < ?1 AND latest >= ?2 AND earliest < ?3 AND first_sequence < ?4 ORDER BY position DESC
+            """)
+        readChunksOnward = try Statement(
+            database,
+            """
+            SELECT position, end_position, first_sequence, events, earliest, latest, filter FROM chunks
+            WHERE position >= coalesce((SELECT max(position) FROM chunks WHERE position <= ?1), 0) AND position < ?2 ORDER BY position
             """)
     }
 
@@ -134,6 +145,7 @@ final class Books {
             try write(folder.delta)
             try lookups.flush()
             for chunk in folder.chunks.unstored { try write(chunk) }
+            for mark in folder.corrections.marks { try write(mark) }
             try put("position", Int64(bitPattern: state.position.raw))
             try put("last_crc", Int64(state.lastCRC))
             try put("folded_at", state.foldedAt.nanoseconds)
@@ -218,7 +230,27 @@ final class Books {
         try putChunk.run()
     }
 
+    private func write(_ mark: CorrectionMark) throws(SQLiteError) {
+        putCorrection.bind(1, Int64(bitPattern: mark.sequence))
+        putCorrection.bind(2, Int64(bitPattern: mark.position.raw))
+        putCorrection.bind(3, mark.flags)
+        putCorrection.bind(4, mark.cost)
+        try putCorrection.run()
+    }
+
     // MARK: - Chunks
+
+    /// Stored chunks before `end`, from the one that holds `place` on, in journal order, until `visit` returns false.
+    func forEachChunk(
+        from place: JournalPosition, before end: JournalPosition, _ visit: (Chunk) throws(QueryError) -> Bool
+    ) throws(QueryError) {
+        readChunksOnward.bind(1, Int64(bitPattern: place.raw))
+        readChunksOnward.bind(2, Int64(bitPattern: end.raw))
+        defer { readChunksOnward.reset() }
+        while try QueryError.wrap({ () throws(SQLiteError) in try readChunksOnward.step() }) {
+            guard try visit(Books.chunk(readChunksOnward)) else { return }
+        }
+    }
 
     /// Stored chunks that start before `position`, may hold events of this time and start below this sequence, newest first,
     /// until `visit` returns false.

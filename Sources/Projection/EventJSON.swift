@@ -1,4 +1,4 @@
-// EventJSON: one event with everything the journal knows of it.
+// EventJSON: one event with everything the journal knows of it, as it counts now, and what it counted for before.
 //
 // What is absent or unknown is left out: an amount of 0 would be a claim. `meta` and the
 // provider's usage object are the bytes that came in, which were JSON objects when they were taken.
@@ -8,15 +8,12 @@ internal import Journal
 internal import Pricing
 
 enum EventJSON {
-    static func write(_ event: EventFact, _ lookups: Lookups, to json: inout ByteWriter) throws(QueryError) {
-        var key = ByteWriter(capacity: 64)
-        event.appendKey(to: &key)
-        json.append("{\"eventId\":\"")
-        json.append(unsigned: event.sequence)
-        json.append("\",\"sequence\":")
-        json.append(unsigned: event.sequence)
-        json.append(",\"eventIdempotencyKey\":")
-        json.append(jsonString: key.bytes)
+    /// An event that stands at `position`, as it counts now.
+    static func write(
+        _ event: EventFact, at position: JournalPosition, _ history: EventHistory, _ lookups: Lookups, to json: inout ByteWriter
+    ) throws(QueryError) {
+        json.append(0x7B)
+        appendIdentity(of: event, to: &json)
         json.append(",\"keyGenerated\":")
         json.append(event.flags & EventFlag.keyGenerated != 0)
         try name(",\"eventName\":", event.eventName, lookups, &json)
@@ -31,21 +28,32 @@ enum EventJSON {
         json.append(rfc3339: event.occurredAt)
         json.append("\",\"recordedAt\":\"")
         json.append(rfc3339: event.recordedAt)
+        json.append("\",\"position\":\"")
+        json.append(position)
         json.append(0x22)
         usage(event, &json)
-        amounts(event, &json)
-        try price(event, lookups, &json)
+        amounts(event, history.state, &json)
+        try price(event, history.state, lookups, &json)
+        try corrections(history, lookups, &json)
         extras(event, &json)
         json.append(0x7D)
     }
 
+    /// The members that say which event it is, without braces.
+    static func appendIdentity(of event: EventFact, to json: inout ByteWriter) {
+        var key = ByteWriter(capacity: 64)
+        event.appendKey(to: &key)
+        json.append("\"eventId\":\"")
+        json.append(unsigned: event.sequence)
+        json.append("\",\"sequence\":")
+        json.append(unsigned: event.sequence)
+        json.append(",\"eventIdempotencyKey\":")
+        json.append(jsonString: key.bytes)
+    }
+
     private static func name(_ label: StaticString, _ id: StringID, _ lookups: Lookups, _ json: inout ByteWriter) throws(QueryError) {
         json.append(label)
-        if let text = try QueryError.wrap({ () throws(SQLiteError) in try lookups.text(id) }) {
-            json.append(jsonString: text)
-        } else {
-            json.append("null")
-        }
+        try lookups.append(name: id, to: &json)
     }
 
     private static func usage(_ event: EventFact, _ json: inout ByteWriter) {
@@ -71,34 +79,36 @@ enum EventJSON {
         json.append(decimal: event.outputTokens)
     }
 
-    private static func amounts(_ event: EventFact, _ json: inout ByteWriter) {
-        if event.isPriced {
+    private static func amounts(_ event: EventFact, _ state: CostState, _ json: inout ByteWriter) {
+        if let cost = state.cost {
             json.append(",\"costAmount\":")
-            json.append(money: event.cost)
+            json.append(money: cost)
         }
         if event.hasRevenue {
             json.append(",\"revenueAmount\":")
             json.append(money: event.revenue)
         }
-        if event.isPriced, event.hasRevenue {
+        if let cost = state.cost, event.hasRevenue {
             json.append(",\"marginAmount\":")
-            json.append(money: MoneyTotal(event.revenue) - MoneyTotal(event.cost))
+            json.append(money: MoneyTotal(event.revenue) - MoneyTotal(cost))
         }
         json.append(",\"unpriced\":")
-        json.append(!event.isPriced)
-        if !event.isPriced {
+        json.append(state.cost == nil)
+        if state.cost == nil {
             json.append(",\"unpricedReason\":\"")
-            json.append(event.unpriced.name)
+            json.append(state.unpriced.name)
             json.append(0x22)
         }
     }
 
     /// `priceSource`: `client`, `none`, or the derivation up to its first bar. `priceDetail`: how the model was matched, the
     /// lines that add up to the cost, and what else the derivation says.
-    private static func price(_ event: EventFact, _ lookups: Lookups, _ json: inout ByteWriter) throws(QueryError) {
-        guard event.isPriced else {
+    private static func price(
+        _ event: EventFact, _ state: CostState, _ lookups: Lookups, _ json: inout ByteWriter
+    ) throws(QueryError) {
+        guard state.cost != nil else {
             json.append(",\"priceSource\":\"none\",\"priceDetail\":{\"unpricedReason\":\"")
-            json.append(event.unpriced.name)
+            json.append(state.unpriced.name)
             json.append("\"}")
             return
         }
@@ -106,8 +116,68 @@ enum EventJSON {
             json.append(",\"priceSource\":\"client\",\"priceDetail\":{}")
             return
         }
-        let derivation = try QueryError.wrap { () throws(SQLiteError) in try lookups.text(event.price) } ?? []
-        derivation.withUnsafeBytes { PriceDetail.append($0, match: event.match, usage: Array(UsageIterator(event)), to: &json) }
+        let derivation = try QueryError.wrap { () throws(SQLiteError) in try lookups.text(state.price) } ?? []
+        derivation.withUnsafeBytes { PriceDetail.append($0, match: state.match, usage: Array(UsageIterator(event)), to: &json) }
+    }
+
+    /// Nothing when there are none; else when and why the event was voided, and every correction, oldest first.
+    private static func corrections(_ history: EventHistory, _ lookups: Lookups, _ json: inout ByteWriter) throws(QueryError) {
+        guard let last = history.corrections.first?.correction else { return }
+        if history.isVoid {
+            json.append(",\"voided\":true,\"voidReason\":")
+            last.reason.withUnsafeBytes { json.append(jsonString: $0) }
+            json.append(",\"voidedAt\":\"")
+            json.append(rfc3339: last.at)
+            json.append(0x22)
+        }
+        json.append(",\"corrections\":[")
+        for (index, placed) in history.corrections.reversed().enumerated() {
+            if index > 0 { json.append(0x2C) }
+            try correction(placed, lookups, &json)
+        }
+        json.append("]")
+    }
+
+    private static func correction(_ placed: PlacedCorrection, _ lookups: Lookups, _ json: inout ByteWriter) throws(QueryError) {
+        let correction = placed.correction
+        json.append("{\"kind\":\"")
+        json.append(correction.kind.name)
+        json.append(0x22)
+        if correction.run != 0 {
+            json.append(",\"run\":")
+            json.append(unsigned: UInt64(correction.run))
+        }
+        json.append(",\"at\":\"")
+        json.append(rfc3339: correction.at)
+        json.append("\",\"position\":\"")
+        json.append(placed.position)
+        json.append(0x22)
+        if let cost = correction.before.cost {
+            json.append(",\"costBefore\":")
+            json.append(money: cost)
+        } else {
+            json.append(",\"unpricedReasonBefore\":\"")
+            json.append(correction.before.unpriced.name)
+            json.append(0x22)
+        }
+        if correction.kind == .void {
+            json.append(",\"reason\":")
+            correction.reason.withUnsafeBytes { json.append(jsonString: $0) }
+        } else {
+            if let cost = correction.after.cost {
+                json.append(",\"costAfter\":")
+                json.append(money: cost)
+            }
+            json.append(",\"priceSource\":\"")
+            let derivation = try QueryError.wrap { () throws(SQLiteError) in try lookups.text(correction.after.price) }
+            if let derivation, correction.after.cost != nil {
+                derivation.prefix { $0 != 0x7C }.withUnsafeBytes { json.append(jsonText: $0) }
+            } else {
+                json.append("none")
+            }
+            json.append(0x22)
+        }
+        json.append(0x7D)
     }
 
     private static func extras(_ event: EventFact, _ json: inout ByteWriter) {
@@ -132,6 +202,13 @@ enum EventJSON {
 }
 
 extension ByteWriter {
+    /// `segment:offset`.
+    mutating func append(_ position: JournalPosition) {
+        append(unsigned: UInt64(position.segment))
+        append(0x3A)
+        append(unsigned: UInt64(position.offset))
+    }
+
     mutating func append(_ flag: Bool) {
         if flag { append("true") } else { append("false") }
     }

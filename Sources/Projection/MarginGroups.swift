@@ -33,11 +33,18 @@ struct MarginGroups: ~Copyable {
         month = groupBy.contains(.month)
     }
 
+    /// What a query is answered that makes more groups than may be.
+    static let tooMany = QueryError.refused(
+        status: 400, code: "validation_failed",
+        message: "More than \(Limits.marginGroups) groups: ask for a shorter range or fewer groupings")
+
     /// Whether rows of all customers together will not do.
     var needsCustomers: Bool { customer }
 
     /// Adds figures of events at `time` (nanoseconds): of one event its own, of a row the start of the row.
-    @inline(__always) mutating func add(_ key: CellKey, at time: Int64, _ figures: borrowing Figures) {
+    /// The result is the number of the group; -1 when there are more than may be.
+    @discardableResult
+    @inline(__always) mutating func add(_ key: CellKey, at time: Int64, _ figures: borrowing Figures) -> Int {
         totals.add(figures)
         var group = CellKey()
         if customer { group.customer = key.customer }
@@ -53,16 +60,19 @@ struct MarginGroups: ~Copyable {
         }
         if table.count >= Limits.marginGroups, table.existing(group) == nil {
             isFull = true
-            return
+            return -1
         }
-        table.add(figures, to: table.find(group))
+        let number = table.find(group)
+        table.add(figures, to: number)
+        return number
     }
 
     /// Numbers of the groups in the order of the answer: by time where time is grouped by, then the most expensive first,
     /// then in the order their names first appeared in the journal.
     func sorted() -> [Int] {
         let cells = table.all
-        return cells.indices.sorted { a, b in
+        // Where everything was taken out again there is nothing to show.
+        return cells.indices.filter { cells[$0].figures.events != 0 }.sorted { a, b in
             let x = cells[a]
             let y = cells[b]
             if x.key.month != y.key.month { return x.key.month < y.key.month }

@@ -29,7 +29,8 @@ enum MarginsJSON {
         return json
     }
 
-    private static func write(_ grouping: Grouping, of key: CellKey, _ lookups: Lookups, to json: inout ByteWriter) throws(QueryError) {
+    /// The members that name a group, each with a comma behind it.
+    static func write(_ grouping: Grouping, of key: CellKey, _ lookups: Lookups, to json: inout ByteWriter) throws(QueryError) {
         switch grouping {
         case .customer:
             try name("\"customerReferenceId\":", key.customer, lookups, &json)
@@ -59,11 +60,7 @@ enum MarginsJSON {
 
     private static func name(_ label: StaticString, _ id: StringID, _ lookups: Lookups, _ json: inout ByteWriter) throws(QueryError) {
         json.append(label)
-        guard let text = try QueryError.wrap({ () throws(SQLiteError) in try lookups.text(id) }) else {
-            json.append("null")
-            return
-        }
-        json.append(jsonString: text)
+        try lookups.append(name: id, to: &json)
     }
 
     private static func customer(_ id: StringID, _ lookups: Lookups, _ json: inout ByteWriter) throws(QueryError) {
@@ -120,5 +117,16 @@ extension ByteWriter {
         appendPadded(UInt64(max(0, year)), digits: 4)
         append(0x2D)
         appendPadded(UInt64(month), digits: 2)
+    }
+}
+
+extension Lookups {
+    /// A name as a JSON string; null when there is none.
+    func append(name id: StringID, to json: inout ByteWriter) throws(QueryError) {
+        if let text = try QueryError.wrap({ () throws(SQLiteError) in try text(id) }) {
+            json.append(jsonString: text)
+        } else {
+            json.append("null")
+        }
     }
 }

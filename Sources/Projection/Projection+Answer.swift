@@ -8,9 +8,15 @@ extension Projection {
     /// which `catchUp` went, was taken; the answer says that it is true as of then, or, when not everything was folded, as
     /// of the last batch that was.
     ///
+    /// nil: it is a long query and not done; ask again, with the same `token` and with no other query of this token in between.
+    /// Corrections are computed only when everything was folded: from anything less they would be wrong.
+    ///
     /// A failure is an answer of status 500 and shows in `stats`. A file found damaged is made anew: catch up and ask again.
-    public func answer(_ query: Query, now: Timestamp) -> QueryAnswer {
-        guard foldError == nil else { return Projection.failure }
+    public func answer(_ query: Query, token: UInt64, now: Timestamp) -> QueryAnswer? {
+        guard foldError == nil else {
+            inHand[token] = nil
+            return Projection.failure
+        }
         let freshAsOf = caughtUp ? max(now, foldedAt) : foldedAt
         do {
             let data: [UInt8]
@@ -21,9 +27,25 @@ extension Projection {
             case .customers(let search, let limit, let offset):
                 data = try customers(search: search, limit: limit, offset: offset).array
             case .customer(let reference): data = try customer(reference).array
+            case .repricePreview(let query):
+                let done = try work(on: token) { () throws(QueryError) -> any LongQuery in
+                    try RepricePreview(query, self, freshAsOf: freshAsOf)
+                }
+                guard let done else { return nil }
+                data = done.array
+            case .simulation(let query):
+                let done = try work(on: token) { () throws(QueryError) -> any LongQuery in
+                    try Simulation(query, self, freshAsOf: freshAsOf)
+                }
+                guard let done else { return nil }
+                data = done.array
+            case .repriceBlock, .reverseBlock, .void:
+                guard caughtUp else { return Projection.failure }
+                let answer = try corrections(query)
+                queryError = nil
+                return answer
             case .catalogueCheck(let current, let bundle, let force):
                 return CatalogueCheck.answer(current: current, bundle: bundle, force: force)
-            case .repricePreview, .repriceBlock, .reverseBlock, .void, .simulation: return Projection.failure
             }
             queryError = nil
             return QueryAnswer(data: data)
@@ -37,6 +59,16 @@ extension Projection {
             }
             failedQueries += 1
             return Projection.failure
+        }
+    }
+
+    private func corrections(_ query: Query) throws(QueryError) -> QueryAnswer {
+        switch query {
+        case .repriceBlock(let query, let from): QueryAnswer(corrections: try repriceBlock(query, from: JournalPosition(raw: from)))
+        case .reverseBlock(let run, let begin, let end, let from):
+            QueryAnswer(corrections: try reverseBlock(run, from: max(begin, JournalPosition(raw: from)), to: end))
+        case .void(let key, let position, let reason): try void(key, at: position, reason: reason)
+        default: Projection.failure
         }
     }
 

@@ -33,7 +33,7 @@ extension Projection {
     /// Whether the delta has to be flushed before more is folded.
     private var isFull: Bool {
         folder.delta.count >= Limits.projectionCells || folder.chunks.closed.count >= Limits.projectionChunks
-            || books.map { $0.lookups.pending >= Limits.projectionCells } ?? false
+            || folder.corrections.count >= Limits.projectionCells || books.map { $0.lookups.pending >= Limits.projectionCells } ?? false
     }
 
     /// Folds a run of batches; false when that failed.

@@ -16,7 +16,7 @@ extension Projection {
             below = sequence
         }
         let filter = try ResolvedFilter(query, books.lookups)
-        var found: [(sequence: UInt64, position: JournalPosition)] = []
+        var found: [FoundEvent] = []
         var next: UInt64?
         if !filter.matchesNothing {
             next = try find(filter, below: below, wanted: limit + 1, &found)
@@ -33,7 +33,7 @@ extension Projection {
             guard let event = try readEvent(at: place.position, into: &buffer), event.sequence == place.sequence else {
                 throw QueryError.unreadable(place.position)
             }
-            try EventJSON.write(event, books.lookups, to: &json)
+            try EventJSON.write(event, at: place.position, try history(of: event, place.state), books.lookups, to: &json)
         }
         json.append("]")
         if let next {
@@ -48,7 +48,7 @@ extension Projection {
     /// Appends up to `wanted` events below a sequence, newest first. The result is a sequence to go on from when the scan
     /// was cut short.
     private func find(
-        _ filter: ResolvedFilter, below: UInt64, wanted: Int, _ found: inout [(sequence: UInt64, position: JournalPosition)]
+        _ filter: ResolvedFilter, below: UInt64, wanted: Int, _ found: inout [FoundEvent]
     ) throws(QueryError) -> UInt64? {
         var budget = eventScanBytes
         var rest: UInt64?
@@ -59,9 +59,13 @@ extension Projection {
                 return false
             }
             budget -= Int(clamping: chunk.end.raw - chunk.position.raw)
-            var matches: [(sequence: UInt64, position: JournalPosition)] = []
+            var matches: [FoundEvent] = []
+            let cursor = try correctionCursor()
             try forEachEvent(from: chunk.position, to: chunk.end) { (event, position) throws(QueryError) in
-                if event.sequence < below, filter.matches(event) { matches.append((event.sequence, position)) }
+                guard event.sequence < below, filter.matches(event) else { return true }
+                let state = try cursor.state(of: event)
+                if filter.accepts(state) { matches.append(FoundEvent(sequence: event.sequence, position: position, state: state)) }
+                return true
             }
             found += matches.reversed().prefix(wanted - found.count)
             return found.count < wanted
@@ -71,29 +75,34 @@ extension Projection {
 
     func event(key: [UInt8], position: JournalPosition?) throws(QueryError) -> ByteWriter {
         guard let books else { throw QueryError.unavailable }
-        let wanted = EventKey(key)
         var buffer = ByteWriter(capacity: 1024)
         var json = ByteWriter(capacity: 1024)
-        if let position, let event = try readEvent(at: position, into: &buffer), wanted.isKey(of: event) {
-            try EventJSON.write(event, books.lookups, to: &json)
-            return json
-        }
+        let place = try find(key, at: position, into: &buffer)
+        guard let event = try readEvent(at: place, into: &buffer) else { throw QueryError.unreadable(place) }
+        let state = try correctionCursor().state(of: event)
+        try EventJSON.write(event, at: place, try history(of: event, state), books.lookups, to: &json)
+        return json
+    }
+
+    /// Where the event of a key stands: at `position` if that is right, else wherever it is found.
+    func find(_ key: [UInt8], at position: JournalPosition?, into buffer: inout ByteWriter) throws(QueryError) -> JournalPosition {
+        let wanted = EventKey(key)
+        if let position, let event = try readEvent(at: position, into: &buffer), wanted.isKey(of: event) { return position }
         var place: JournalPosition?
         try forEachChunk(from: 0, to: .max) { (chunk) throws(QueryError) in
             guard chunk.mayHold([wanted.probe]) else { return true }
             try forEachEvent(from: chunk.position, to: chunk.end) { (event, position) throws(QueryError) in
                 if wanted.isKey(of: event) { place = position }
+                return true
             }
             return place == nil
         }
         guard let place else { throw QueryError.notFound("Event") }
-        guard let event = try readEvent(at: place, into: &buffer) else { throw QueryError.unreadable(place) }
-        try EventJSON.write(event, books.lookups, to: &json)
-        return json
+        return place
     }
 
     /// The event at a position; nil when none stands there. Points into `buffer`.
-    private func readEvent(at position: JournalPosition, into buffer: inout ByteWriter) throws(QueryError) -> EventFact? {
+    func readEvent(at position: JournalPosition, into buffer: inout ByteWriter) throws(QueryError) -> EventFact? {
         do {
             guard let fact = try scanner.readFact(at: position, into: &buffer), fact.type == .event else { return nil }
             return EventFact(fact.payload)
@@ -101,6 +110,13 @@ extension Projection {
             throw .journal(.storage(error))
         }
     }
+}
+
+/// An event of a page, before it is read again to be shown.
+private struct FoundEvent {
+    var sequence: UInt64
+    var position: JournalPosition
+    var state: CurrentState
 }
 
 /// An idempotency key as the journal keeps it: sixteen bytes when it is a UUID, else its text.

@@ -9,8 +9,7 @@ internal import Journal
 extension Projection {
     func margins(_ query: MarginsQuery, freshAsOf: Timestamp) throws(QueryError) -> ByteWriter {
         guard let books else { throw QueryError.unavailable }
-        guard !query.groupBy.isEmpty, Set(query.groupBy).count == query.groupBy.count else { throw QueryError.invalid("groupBy") }
-        guard let rules = zones.rules(query.timezone) else { throw QueryError.invalid("timezone") }
+        let rules = try rules(query.groupBy, query.timezone)
         let filter = try ResolvedFilter(query.filter, books.lookups)
         var groups = MarginGroups(query.groupBy)
         if !filter.matchesNothing {
@@ -24,11 +23,7 @@ extension Projection {
             }
             try addEvents(plan, filter, &groups)
         }
-        guard !groups.isFull else {
-            throw .refused(
-                status: 400, code: "validation_failed",
-                message: "More than \(Limits.marginGroups) groups: ask for a shorter range or fewer groupings")
-        }
+        guard !groups.isFull else { throw MarginGroups.tooMany }
         return try MarginsJSON.write(groups, books.lookups, freshAsOf: freshAsOf)
     }
 
@@ -48,21 +43,16 @@ extension Projection {
             return true
         }
         for stretch in stretches {
+            let cursor = try correctionCursor()
             try forEachEvent(from: stretch.from, to: stretch.to) { (event, _) throws(QueryError) in
                 let time = event.occurredAt.nanoseconds
-                guard time >= plan.from, time < plan.to, filter.matches(event) else { return }
-                let hour = Int32(truncatingIfNeeded: time / Timestamp.nanosecondsPerHour)
-                guard plan.readsEvents(of: hour) else { return }
-                var key = CellKey()
-                key.customer = event.customer
-                key.feature = event.feature
-                key.model = event.model
-                key.provider = event.provider
-                key.eventName = event.eventName
-                key.hour = hour
-                var figures = Figures()
-                figures.add(event.sums)
-                groups.add(key, at: time, figures)
+                guard time >= plan.from, time < plan.to, filter.matches(event) else { return true }
+                let key = CellKey(event)
+                guard plan.readsEvents(of: key.hour) else { return true }
+                let state = try cursor.state(of: event)
+                guard !state.isVoid, filter.accepts(state) else { return true }
+                groups.add(key, at: time, Figures(event, cost: state.cost))
+                return true
             }
         }
     }

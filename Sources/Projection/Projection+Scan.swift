@@ -18,24 +18,133 @@ extension Projection {
         try books.forEachChunk(before: end, from: from, to: to, below: below, visit)
     }
 
-    /// The events from one place of the journal to another, in order, with the position of each.
+    /// The events from one place of the journal to another, in order, with the position of each, until `visit` returns false.
     func forEachEvent(
-        from position: JournalPosition, to end: JournalPosition, _ visit: (EventFact, JournalPosition) throws(QueryError) -> Void
+        from position: JournalPosition, to end: JournalPosition, _ visit: (EventFact, JournalPosition) throws(QueryError) -> Bool
+    ) throws(QueryError) {
+        try forEachBatch(from: position, to: end) { (batch, body) throws(QueryError) in
+            guard batch.eventCount > 0 else { return true }
+            var reader = FactReader(body)
+            while let fact = reader.next() {
+                guard fact.rawType == FactType.event.rawValue, let event = EventFact(fact.payload) else { continue }
+                guard try visit(event, batch.position(ofBodyOffset: fact.offset)) else { return false }
+            }
+            return true
+        }
+    }
+
+    /// The corrections from one place of the journal to another, in order, with the position of each, until `visit` returns false.
+    func forEachCorrection(
+        from position: JournalPosition, to end: JournalPosition, _ visit: (Correction, JournalPosition) throws(QueryError) -> Bool
+    ) throws(QueryError) {
+        try forEachBatch(from: position, to: end) { (batch, body) throws(QueryError) in
+            var reader = FactReader(body)
+            while let fact = reader.next() {
+                guard fact.rawType == FactType.correction.rawValue, let correction = Correction(fact.payload) else { continue }
+                guard try visit(correction, batch.position(ofBodyOffset: fact.offset)) else { return false }
+            }
+            return true
+        }
+    }
+
+    private func forEachBatch(
+        from position: JournalPosition, to end: JournalPosition, _ visit: (BatchInfo, UnsafeRawBufferPointer) throws(QueryError) -> Bool
     ) throws(QueryError) {
         do {
-            try scanner.read(from: position, through: end, body: &scanBody) { batch, body in
-                guard batch.eventCount > 0 else { return true }
-                var reader = FactReader(body)
-                while let fact = reader.next() {
-                    guard fact.rawType == FactType.event.rawValue, let event = EventFact(fact.payload) else { continue }
-                    try visit(event, batch.position(ofBodyOffset: fact.offset))
-                }
-                return true
-            }
+            try scanner.read(from: position, through: end, body: &scanBody) { batch, body in try visit(batch, body) }
         } catch {
             if case .visitor(let inner as QueryError) = error { throw inner }
             throw .journal(error)
         }
+    }
+
+    // MARK: - In journal order, in steps
+
+    /// How far a step came.
+    struct Step {
+        /// Where to go on; nil when everything was looked at.
+        var next: JournalPosition?
+        /// Facts looked at.
+        var scanned: UInt64 = 0
+    }
+
+    /// Stretches of journal that may hold what is looked for, in journal order: about `scanBytes` of them. The first may begin
+    /// before `place`, the last end after `end`, because batches are read whole. The
+    /// second value is where the next ones begin; nil when there are none before `end`.
+    func stretches(
+        from place: JournalPosition, to end: JournalPosition, _ mayHold: (Chunk) -> Bool
+    ) throws(QueryError) -> (list: [(from: JournalPosition, to: JournalPosition)], next: JournalPosition?) {
+        guard let books else { throw QueryError.unavailable }
+        var list: [(from: JournalPosition, to: JournalPosition)] = []
+        var budget = scanBytes
+        var next: JournalPosition?
+        func take(_ chunk: Chunk) -> Bool {
+            guard chunk.end > place else { return true }
+            guard chunk.position < end else { return false }
+            guard budget > 0 else {
+                next = max(place, chunk.position)
+                return false
+            }
+            // A description that is looked at costs something too.
+            budget -= ChunkProbe.filterBytes
+            guard mayHold(chunk) else { return true }
+            budget -= Int(clamping: chunk.end.raw - chunk.position.raw)
+            if let last = list.indices.last, list[last].to == chunk.position {
+                list[last].to = chunk.end
+            } else {
+                list.append((chunk.position, chunk.end))
+            }
+            return true
+        }
+        let unstored = folder.chunks.unstored
+        let firstUnstored = unstored.first?.position ?? JournalPosition(raw: UInt64(Int64.max))
+        var goesOn = true
+        try books.forEachChunk(from: place, before: min(end, firstUnstored)) { (chunk) throws(QueryError) in
+            goesOn = take(chunk)
+            return goesOn
+        }
+        for chunk in unstored where goesOn { goesOn = take(chunk) }
+        return (list, next)
+    }
+
+    /// Hands on the events that fit, in journal order from `place` to `end`, with what each counts for now, about `scanBytes` of
+    /// journal at a time. `visit` returns false when it wants no more before the next step, and then gets the same event again.
+    func scan(
+        _ filter: ResolvedFilter, from place: JournalPosition, to end: JournalPosition,
+        _ visit: (EventFact, JournalPosition, CurrentState) throws(QueryError) -> Bool
+    ) throws(QueryError) -> Step {
+        var step = Step()
+        guard !filter.matchesNothing else { return step }
+        let (list, next) = try stretches(from: place, to: end) { chunk in
+            chunk.latest >= filter.from && chunk.earliest < filter.to && chunk.mayHold(filter.probes)
+        }
+        let cursor = try correctionCursor()
+        var stopped: JournalPosition?
+        for stretch in list where stopped == nil {
+            try forEachEvent(from: stretch.from, to: stretch.to) { (event, position) throws(QueryError) in
+                guard position >= place, position < end else { return true }
+                if filter.matches(event) {
+                    let state = try cursor.state(of: event)
+                    if filter.accepts(state), try !visit(event, position, state) {
+                        stopped = position
+                        return false
+                    }
+                }
+                step.scanned += 1
+                return true
+            }
+        }
+        step.next = stopped ?? next
+        return step
+    }
+
+    // MARK: - Corrections
+
+    /// Finds what events count for now; nothing may be folded or flushed while it is in use.
+    func correctionCursor() throws(QueryError) -> CorrectionCursor {
+        guard let books else { throw QueryError.unavailable }
+        folder.corrections.settle()
+        return CorrectionCursor(books.readCorrections, unstored: folder.corrections.marks)
     }
 }
 

@@ -11,6 +11,7 @@
 public import Core
 internal import Glibc
 public import Journal
+internal import Pricing
 
 /// Why there is no projection.
 public struct ProjectionError: Error, CustomStringConvertible {
@@ -51,13 +52,22 @@ public final class Projection {
     var follower: JournalReader<AnyStorage>
     /// Reads anywhere, for queries.
     var scanner: JournalReader<AnyStorage>
+    /// Reads single facts, also while `scanner` walks.
+    var finder: JournalReader<AnyStorage>
     /// nil only while a new file cannot be made.
     var books: Books?
     var folder = Folder()
     var zones = ZoneCache()
+    /// The price book asked for last, and the pricer of the last block of corrections.
+    var lastBook: (texts: PriceTexts, book: PriceBook)?
+    var lastPricer: Pricer?
+    /// Long queries that were begun, by their tokens.
+    var inHand: [UInt64: any LongQuery] = [:]
     var body = ByteWriter(capacity: 64 * 1024)
     /// For tests: journal one page of events may read.
     var eventScanBytes = Limits.eventScanBytes
+    /// For tests: journal that one step of a long query reads.
+    var scanBytes = Limits.correctionScanBytes
     var scanBody = ByteWriter(capacity: 64 * 1024)
 
     /// Facts before it are folded; `JournalPosition.start` when nothing is.
@@ -90,6 +100,7 @@ public final class Projection {
         self.journal = journal
         follower = JournalReader(AnyStorage(storage))
         scanner = JournalReader(AnyStorage(storage))
+        finder = JournalReader(AnyStorage(storage))
         do {
             let (opened, reason) = try Books.openOrCreate(path, journal: journal)
             books = opened

@@ -54,15 +54,21 @@ struct ResolvedFilter {
             && (eventName == noString || eventName == key.eventName)
     }
 
+    /// Whether names, time and flow fit; what never changes.
     @inline(__always) func matches(_ event: EventFact) -> Bool {
         guard event.occurredAt.nanoseconds >= from, event.occurredAt.nanoseconds < to else { return false }
         guard customer == noString || customer == event.customer, feature == noString || feature == event.feature,
             model == noString || model == event.model, provider == noString || provider == event.provider,
             eventName == noString || eventName == event.eventName
         else { return false }
-        if let unpriced, unpriced == event.isPriced { return false }
         guard let flow else { return true }
         guard let found = event.extra(.flowId) else { return false }
         return flow.withUnsafeBytes { sameBytes($0, found) }
+    }
+
+    /// Whether what the event counts for now fits. A void event is neither priced nor unpriced.
+    @inline(__always) func accepts(_ state: CurrentState) -> Bool {
+        guard let unpriced else { return true }
+        return !state.isVoid && unpriced == (state.cost == nil)
     }
 }

@@ -11,7 +11,7 @@ internal import Core
 
 enum Schema {
     /// Raised whenever a table or the meaning of a column changes; a file of another version is made anew.
-    static let version: Int64 = 1
+    static let version: Int64 = 2
     /// "Purs", in the header of the file.
     static let applicationID: Int64 = 0x5075_7273
 
@@ -48,6 +48,8 @@ enum Schema {
         CREATE TABLE chunks(
             position INTEGER PRIMARY KEY, end_position INTEGER NOT NULL, first_sequence INTEGER NOT NULL, events INTEGER NOT NULL,
             earliest INTEGER NOT NULL, latest INTEGER NOT NULL, filter BLOB NOT NULL);
+        CREATE TABLE corrections(
+            sequence INTEGER PRIMARY KEY, position INTEGER NOT NULL, flags INTEGER NOT NULL, cost INTEGER NOT NULL);
         \(view("hourly", .hour)); \(view("daily", .day)); \(view("monthly", .month)); \(view("totals", .all));
         CREATE VIEW customer_list AS SELECT n.text AS customer, c.first_name, c.last_name, c.email, c.phone_number,
             CASE c.source WHEN 1 THEN 'EVENT_AUTO_CREATED' ELSE 'MANUAL' END AS source,
@@ -91,7 +93,7 @@ enum Schema {
             """
     }
 
-    /// Names for numbers, and exact decimals. Sums are never negative here.
+    /// Names for numbers, and exact decimals. A stored sum is never negative: what a correction takes out was put in before it.
     private static func view(_ name: String, _ span: Span) -> String {
         let start =
             switch span {
@@ -131,6 +133,9 @@ enum Schema {
         SELECT start, customer, feature, model, provider, event_name, events, unpriced_events, usage_units_hi, usage_units_lo,
         input_tokens_hi, input_tokens_lo, output_tokens_hi, output_tokens_lo, cost_hi, cost_lo, revenue_hi, revenue_lo FROM rollups
         """
+
+    /// The last corrections of events from a sequence on: `CorrectionMark`.
+    static let readCorrections = "SELECT sequence, position, flags, cost FROM corrections WHERE sequence >= ?1 ORDER BY sequence"
 
     static let customerColumns =
         "c.origin, c.reference, c.source, c.created_at, c.modified_at, c.first_name, c.last_name, c.email, c.phone_number"

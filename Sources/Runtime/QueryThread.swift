@@ -1,5 +1,6 @@
 // QueryThread: the thread of the projection. It folds what became durable, at its own pace, and answers queries after catching
-// up, so that a reader sees every event that was acknowledged before it asked.
+// up, so that a reader sees every event that was acknowledged before it asked. Long queries are worked off a step at a time, one
+// after another; whoever comes meanwhile is answered first.
 
 internal import CUV
 public import Core
@@ -8,9 +9,10 @@ internal import Server
 
 /// The projection as the runtime sees it; made and used on the query thread only.
 public protocol QueryEngine: AnyObject {
-    /// Folds durable facts up to `end`, or for about `budget` nanoseconds. True when `end` is reached.
-    func catchUp(through end: JournalPosition, budget: UInt64) -> Bool
-    func answer(_ query: Query) -> QueryAnswer
+    /// Folds durable facts up to `end`, for about a tenth of a second. True when `end` is reached, or cannot be for now.
+    func catchUp(through end: JournalPosition) -> Bool
+    /// nil: not done; it is asked again with the same token until it is.
+    func answer(_ query: Query, token: UInt64) -> QueryAnswer?
     /// Called when there is nothing else to do; writes out what has waited long enough.
     func idle()
     var position: JournalPosition { get }
@@ -21,6 +23,13 @@ public protocol QueryEngine: AnyObject {
 struct Answered {
     var connection: ConnectionID
     var answer: QueryAnswer
+}
+
+/// A query on the query thread.
+private struct OpenQuery {
+    var pending: PendingQuery
+    /// Of this query alone, for as long as the thread runs.
+    var token: UInt64
 }
 
 final class QueryThread {
@@ -94,14 +103,16 @@ final class QueryThread {
     }
 
     private static let pace: UInt64 = 50_000_000
-    private static let budget: UInt64 = 100_000_000
 
     private func run() {
         let engine = make()
+        // In the order in which they came; each was asked at least once.
+        var unfinished: [OpenQuery] = []
+        var tokens: UInt64 = 0
         while true {
             uv_mutex_lock(mutex)
             foldedTo = engine.position
-            while asked.isEmpty, durableEnd <= foldedTo, !stopping {
+            while asked.isEmpty, unfinished.isEmpty, durableEnd <= foldedTo, !stopping {
                 // Nothing to fold: wait, but wake now and then to write out what was folded.
                 sleeping = true
                 let timedOut = uv_cond_timedwait(condition, mutex, 1_000_000_000) != 0
@@ -109,30 +120,55 @@ final class QueryThread {
                 if timedOut { break }
             }
             let end = durableEnd
-            let queries = asked
+            let fresh = asked
             asked = []
             let stop = stopping
             uv_mutex_unlock(mutex)
 
             if stop {
-                _ = engine.catchUp(through: end, budget: 2_000_000_000)
+                _ = engine.catchUp(through: end)
                 engine.close()
                 return
             }
-            if queries.isEmpty {
-                if end > engine.position { _ = engine.catchUp(through: end, budget: QueryThread.budget) }
+            if fresh.isEmpty {
+                if end > engine.position { _ = engine.catchUp(through: end) }
                 engine.idle()
-                pauseForQueries()
+                if unfinished.isEmpty { pauseForQueries() }
             } else {
                 // A reader waits: whatever was durable when it asked is folded first.
-                while !engine.catchUp(through: end, budget: QueryThread.budget), !isStopping {}
-                let answers = queries.map { Answered(connection: $0.connection, answer: engine.answer($0.query)) }
-                uv_mutex_lock(mutex)
-                answered.append(contentsOf: answers)
-                uv_mutex_unlock(mutex)
-                uv_async_send(async)
+                while !engine.catchUp(through: end), !isStopping {}
+            }
+            var queries: [OpenQuery] = []
+            for pending in fresh {
+                tokens += 1
+                queries.append(OpenQuery(pending: pending, token: tokens))
+            }
+            unfinished = work(on: queries, then: unfinished, engine)
+        }
+    }
+
+    /// One turn for each query: those that just came, then those that are unfinished. The result is what is unfinished now.
+    private func work(on fresh: [OpenQuery], then old: [OpenQuery], _ engine: any QueryEngine) -> [OpenQuery] {
+        let waiting = turn(for: fresh, engine)
+        return turn(for: old, engine) + waiting
+    }
+
+    private func turn(for queries: [OpenQuery], _ engine: any QueryEngine) -> [OpenQuery] {
+        var unfinished: [OpenQuery] = []
+        var answers: [Answered] = []
+        for query in queries where !isStopping {
+            if let answer = engine.answer(query.pending.query, token: query.token) {
+                answers.append(Answered(connection: query.pending.connection, answer: answer))
+            } else {
+                unfinished.append(query)
             }
         }
+        guard !answers.isEmpty else { return unfinished }
+        uv_mutex_lock(mutex)
+        answered.append(contentsOf: answers)
+        uv_mutex_unlock(mutex)
+        uv_async_send(async)
+        return unfinished
     }
 
     private var isStopping: Bool {

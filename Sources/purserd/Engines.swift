@@ -34,7 +34,7 @@ final class Books: QueryEngine {
 
     var position: JournalPosition { projection?.position ?? .start }
 
-    func catchUp(through end: JournalPosition, budget: UInt64) -> Bool {
+    func catchUp(through end: JournalPosition) -> Bool {
         guard let projection else { return true }
         let done = projection.catchUp(through: end)
         report()
@@ -49,9 +49,9 @@ final class Books: QueryEngine {
         reported = error
     }
 
-    func answer(_ query: Query) -> QueryAnswer {
+    func answer(_ query: Query, token: UInt64) -> QueryAnswer? {
         guard let projection else { return QueryAnswer(status: 500, code: "internal_error", message: "The books cannot be opened") }
-        return projection.answer(query, now: EventLoop.now)
+        return projection.answer(query, token: token, now: EventLoop.now)
     }
 
     func idle() {

@@ -58,13 +58,17 @@ final class Judge {
         return json
     }
 
-    /// Has Python compare every answer with the events of the journal.
-    func verdict(on journal: TestJournal, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    /// Has Python compare every answer with the events of the journal, as they count now.
+    func verdict(
+        on journal: TestJournal, voided: Set<UInt64> = [], events current: [TestEvent]? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
         let folder = URL(fileURLWithPath: journal.directory).appendingPathComponent("judge")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let events = try journal.events.map { event in
+        let events = try (current ?? journal.events).map { event in
             var json: [String: Any] = [
                 "key": event.key, "eventName": event.eventName, "occurredAt": event.occurredAt, "sequence": event.sequence,
+                "void": voided.contains(event.sequence),
             ]
             for (name, text) in [
                 ("customer", event.customer), ("feature", event.feature), ("model", event.model), ("provider", event.provider),

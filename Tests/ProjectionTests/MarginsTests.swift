@@ -12,6 +12,15 @@ func openProjection(_ journal: TestJournal) throws -> Projection {
     try Projection(path: journal.books, storage: journal.storage, journal: journal.id)
 }
 
+extension Projection {
+    /// Asks until there is an answer.
+    func answer(_ query: Query, now: Timestamp) -> QueryAnswer {
+        while true {
+            if let answer = answer(query, token: 0, now: now) { return answer }
+        }
+    }
+}
+
 /// Names that would do harm where they are not data.
 let hostileNames = [
     "acme", "o'brien", "'; DROP TABLE rollups; --", "\" OR 1=1", "näme\u{1F600}", "tab\tnew\nline\u{1}\u{7F}", "back\\slash", "%_", "x",

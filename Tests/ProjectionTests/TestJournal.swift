@@ -28,6 +28,8 @@ struct TestEvent {
     var derivation: String?
     /// Whole input tokens inside the total, read from a cache.
     var cacheRead: Int64?
+    var tier = ServiceTier.standard
+    var region: String?
     var sequence: UInt64 = 0
     var recordedAt: Int64 = 0
 }
@@ -44,7 +46,10 @@ final class TestJournal {
     private(set) var numbers: [String: StringID] = [:]
     private var defined: Set<StringID> = []
     private var prepared: UInt32 = 0
+    private var texts: [StringID: String] = [:]
     private(set) var events: [TestEvent] = []
+    /// Where the event with this sequence stands: one less is the index.
+    private(set) var positions: [JournalPosition] = []
     /// Wall clock of the next batch, nanoseconds.
     var clock: Int64 = 1_780_000_000_000_000_000
 
@@ -85,6 +90,7 @@ final class TestJournal {
     func number(_ text: String) -> StringID {
         let id = numbers[text] ?? StringID(numbers.count + 1)
         numbers[text] = id
+        texts[id] = text
         if defined.insert(id).inserted {
             Array(text.utf8).withUnsafeBytes { builder.writer.append(stringFact: id, $0) }
         }
@@ -100,6 +106,43 @@ final class TestJournal {
     /// Journals a customer fact as one batch.
     func commit(customer fact: CustomerFact) throws {
         builder.writer.append(fact)
+        try commit()
+    }
+
+    /// Journals corrections as `run`, between the two facts of the run (without them when it is 0); places of both and of the
+    /// corrections.
+    func commit(_ block: CorrectionBlock, run: UInt32) throws -> (begin: JournalPosition, end: JournalPosition, places: [JournalPosition]) {
+        let begin = batchPosition
+        if run > 0 { builder.writer.append(RunFact(operation: .begun, id: run, at: Timestamp(nanoseconds: clock))) }
+        var places: [JournalPosition] = []
+        for (index, computed) in block.corrections.enumerated() {
+            // Other facts in between, and several batches.
+            if index % 64 == 63 { try commit() }
+            var correction = computed
+            correction.run = correction.kind == .void ? 0 : run
+            correction.at = Timestamp(nanoseconds: clock)
+            if block.pricesAreIndexes, correction.after.price > 0 {
+                correction.after.price = number(String(decoding: block.derivations[Int(correction.after.price) - 1], as: UTF8.self))
+            }
+            for id in correction.names + [correction.before.price, correction.after.price] where id != noString {
+                _ = number(texts[id]!)
+            }
+            places.append(batchPosition)
+            _ = builder.writer.append(correction)
+        }
+        let end = batchPosition
+        if run > 0 { builder.writer.append(RunFact(operation: .ended, id: run, at: Timestamp(nanoseconds: clock))) }
+        try commit()
+        return (begin, end, places)
+    }
+
+    private var batchPosition: JournalPosition { builder.position(of: builder.writer.count) }
+
+    /// Journals a fact of any type and content.
+    func commit(raw type: FactType, _ payload: [UInt8]) throws {
+        builder.writer.append(type.rawValue)
+        builder.writer.append(varint: UInt64(payload.count))
+        builder.writer.append(payload)
         try commit()
     }
 
@@ -119,7 +162,7 @@ final class TestJournal {
         record.key = text(event.key)
         let names: [(String?, WritableKeyPath<EventRecord, UInt32>)] = [
             (event.eventName, \.eventName), (event.customer, \.customer), (event.feature, \.feature), (event.model, \.model),
-            (event.provider, \.provider),
+            (event.provider, \.provider), (event.region, \.region),
         ]
         for case (let .some(name), let field) in names {
             let index = block.add(name: Array(name.utf8))
@@ -128,6 +171,7 @@ final class TestJournal {
         }
         record.occurredAt = Timestamp(nanoseconds: event.occurredAt)
         record.flags |= EventRecord.hasOccurredAt
+        record.tier = event.tier
         if let units = event.usageUnits {
             record.usageUnits = Quantity(millionths: units)
             record.flags |= EventRecord.hasUsageUnits
@@ -162,7 +206,8 @@ final class TestJournal {
             extras.append(string: bytes)
         }
         record.extras = block.add(text: extras.bytes)
-        _ = builder.writer.append(event: record, of: block, recordedAt: Timestamp(nanoseconds: event.recordedAt))
+        let offset = builder.writer.append(event: record, of: block, recordedAt: Timestamp(nanoseconds: event.recordedAt))
+        positions.append(builder.position(of: offset))
         builder.eventCount += 1
         builder.earliest = min(builder.earliest, record.occurredAt)
         builder.latest = max(builder.latest, record.occurredAt)

@@ -46,6 +46,8 @@ def matches(event, spec):
         return False
     if spec.get("to") is not None and event["occurredAt"] >= spec["to"]:
         return False
+    if event["void"] and spec.get("unpriced") is not None:
+        return False
     unpriced = event.get("cost") is None
     return spec.get("unpriced") is None or spec["unpriced"] == unpriced
 
@@ -89,7 +91,7 @@ def judge_margins(case, events, numbers, problems):
     query = case["query"]
     zone = ZoneInfo(query["timezone"] or "UTC")
     groups = {}
-    chosen = [event for event in events if matches(event, query["filter"])]
+    chosen = [event for event in events if matches(event, query["filter"]) and not event["void"]]
     for event in chosen:
         key = []
         for name in query["groupBy"]:
@@ -137,7 +139,7 @@ def judge_events(case, events, problems):
         pairs = [
             ("eventIdempotencyKey", event["key"]), ("eventName", event["eventName"]), ("customerReferenceId", event.get("customer")),
             ("featureKey", event.get("feature")), ("model", event.get("model")), ("modelProvider", event.get("provider")),
-            ("eventId", str(event["sequence"])), ("unpriced", event.get("cost") is None),
+            ("eventId", str(event["sequence"])), ("unpriced", event.get("cost") is None), ("voided", True if event["void"] else None),
         ]
         pairs += [("flowId", event["flow"])] if event.get("flow") is not None else []
         pairs += [("meta", json.loads(event["meta"]))] if event.get("meta") is not None else []
