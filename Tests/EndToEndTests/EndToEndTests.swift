@@ -65,6 +65,12 @@ struct EventTests {
     @Test(.timeLimit(.minutes(5))) func badFramesEndTheirConnectionOnly() throws { try scenario("bad_frames") }
 }
 
+struct PriceTests {
+    @Test(.timeLimit(.minutes(5))) func totalsFollowEveryCorrectionToTheLastDigit() throws { try scenario("corrections") }
+    @Test(.timeLimit(.minutes(5))) func aSimulationEqualsTheOracle() throws { try scenario("simulated") }
+    @Test(.timeLimit(.minutes(5))) func aRunCutShortCanBeFinished() throws { try scenario("reprice_killed") }
+}
+
 struct DurabilityTests {
     @Test(.timeLimit(.minutes(10))) func twentyCrashesLoseNothingAndCountNothingTwice() throws { try scenario("killed_under_load") }
     @Test(.timeLimit(.minutes(10))) func aCleanStopKeepsEveryAcknowledgement() throws { try scenario("stopped_under_load") }
