@@ -94,7 +94,8 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "WireTests", dependencies: ["Wire", "Core"], swiftSettings: settings),
-        .testTarget(name: "PricingTests", dependencies: ["Pricing", "Toml", "Core"], exclude: ["oracle.py"], swiftSettings: settings),
+        .testTarget(
+            name: "PricingTests", dependencies: ["Pricing", "Toml", "Core"], exclude: ["oracle.py", "oracle"], swiftSettings: settings),
         .testTarget(
             name: "UpstreamTests", dependencies: ["Upstream", "Wire", "Pricing", "Core"], exclude: ["genai_json.py"],
             resources: [.copy("fixtures")], swiftSettings: settings),

@@ -158,9 +158,18 @@ def token_cards(row, report):
             continue
         own = table.get((tier, None), {})
         for start in starts + [None]:
-            # A batch has its own rates in every band; the other tiers take the standard band's where they have none.
-            below = [base, band('standard', start), own] if tier == 'batch' else [base, own, band('standard', start)]
-            cards.append((tier, start, {kind: rate for rates in [*below, band(tier, start)] for kind, rate in rates.items()}))
+            # A batch has only its own rates: a part without one is charged with its total. The other tiers have the standard
+            # ones where they have none, but for reasoning, which follows the output's.
+            totals = {kind: base[kind] for kind in ('input', 'output') if kind in base}
+            below = [totals, own] if tier == 'batch' else [base, own, band('standard', start)]
+            rates = {kind: rate for some in [*below, band(tier, start)] for kind, rate in some.items()}
+            if tier != 'standard' and 'output' in own and 'reasoning' not in own:
+                rates.pop('reasoning', None)
+            cards.append((tier, start, rates))
+    if all(rates.get('reasoning') in (None, rates.get('output')) for tier, start, rates in cards if start is None):
+        # Said twice: a band that raises the output raises it too.
+        for _, _, rates in cards:
+            rates.pop('reasoning', None)
     return cards
 
 
@@ -302,7 +311,8 @@ def offers(prices, report):
         if offer.cards:
             found.append(offer)
         elif not seen:
-            report(key, 'no rate')
+            report(key, 'no rates' if not any(number(value) and 'cost' in name for name, value in row.items())
+                   else 'no rate of a kind that is metered')
     return found
 
 
@@ -341,8 +351,6 @@ def fill(offer, row, note):
             offer.cards.append((tier, above, full))
     if not any(tier == 'standard' and above is None for tier, above, _ in offer.cards):
         offer.cards = []
-        if numbers:
-            note('no rate of a kind that is metered')
         return
     for name, words in (('cache_creation_input_audio_token_cost', 'cache writes of audio'),
                         ('cache_creation_input_token_cost_above_12hr', 'cache writes of twelve hours'),

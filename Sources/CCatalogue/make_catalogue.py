@@ -65,7 +65,7 @@ def head(identifier, title, source, words, globs):
     return out
 
 
-def genai_text(provider, regions, source):
+def genai_text(provider, regions, source, together):
     words, globs = alias_words(provider)
     out = head(provider.id, one_line(provider.name), source, words, globs)
     if provider.fallback_model_providers:
@@ -84,7 +84,13 @@ def genai_text(provider, regions, source):
             out.append(f'minimum {minimum[0]}={minimum[1]}')
         if (provider.id, model.id) in regions:
             out.append('region ' + ' '.join(regions[provider.id, model.id]))
-        out += [str(line) for line in genai_rows.lines_of(provider, model)]
+        lines = genai_rows.lines_of(provider, model)
+        calls = together.added_calls(provider, model)
+        if calls:
+            out.append('also litellm ' + ' '.join(sorted(calls)))
+        for line in lines:
+            line.rates = {**calls, **line.rates}
+        out += [str(line) for line in lines]
     return out
 
 
@@ -104,14 +110,13 @@ def region_table(offers):
 
 def offer_text(offers, source):
     out = []
-    for names, offer in offers:
-        out += ['', f'model {names[0]}']
+    for name, offer in offers:
+        out += ['', f'model {name}']
         if source:
             out.append(f'source {source}')
-        out.append('names ' + ' '.join(names))
-        tuned = [name for name in names if name.startswith('ft:')]
-        if tuned:
-            out.append('like ' + ' '.join(f'{name}:*' for name in tuned))
+        out.append(f'names {name}')
+        if name.startswith('ft:'):
+            out.append(f'like {name}:*')
         if offer.regions:
             out.append('region ' + ' '.join(offer.regions))
         out += [str(line) for line in merge.lines_of(offer)]
@@ -152,12 +157,13 @@ def main():
     litellm = f'litellm {Path(arguments.litellm).name.split("-")[1]} (MIT)'
 
     offers = litellm_rows.offers(litellm_rows.read(arguments.litellm), merge.left_out)
-    added, disagreements = merge.merged(offers, day)
+    together = merge.merged(offers, day)
+    added = together.rows
     regions = region_table(offers)
     files = {}
     for provider in upstream:
         rows = added.pop(provider.id, [])
-        files[provider.id] = genai_text(provider, regions, genai) + offer_text(rows, 'litellm')
+        files[provider.id] = genai_text(provider, regions, genai, together) + offer_text(rows, 'litellm')
     for identifier, rows in added.items():
         words = ALIASES.get(identifier, '').split()
         out = head(identifier, TITLES.get(identifier, identifier), litellm, words, [])
@@ -171,13 +177,13 @@ def main():
         old.unlink()
     for identifier, lines in sorted(files.items()):
         first = ['# Made by make_catalogue.py. Do not edit.', f'version {arguments.date}']
-        if 'source litellm' in lines:
-            first.insert(1, f'# Rows of the source litellm are from {litellm}.')
+        if any(line.startswith(('source litellm', 'also litellm')) for line in lines[3:]):
+            first.insert(1, f'# What a row says is from litellm is from {litellm}.')
         (folder / f'{identifier}.txt').write_text('\n'.join(first + lines) + '\n')
     (folder / 'DISAGREEMENTS').write_text('\n'.join([
         f'# Made by make_catalogue.py from {genai} and {litellm}.',
         '# provider model kind: source and rate in the catalogue, the other source and its rate',
-        *disagreements]) + '\n')
+        *sorted(together.disagreements)]) + '\n')
     for line in genai_rows.left_out:
         merge.left_out(*line, 'genai-prices')
     (folder / 'LEFT-OUT').write_text(merge.left_out_text())
@@ -185,7 +191,7 @@ def main():
     rows = sum(line.startswith('model ') for lines in files.values() for line in lines)
     rates = sum(line.startswith('rate ') for lines in files.values() for line in lines)
     size = sum(path.stat().st_size for path in folder.glob('*.txt'))
-    print(f'{len(files)} providers, {rows} rows, {rates} rate lines, {size} bytes, {len(disagreements)} disagreements')
+    print(f'{len(files)} providers, {rows} rows, {rates} rate lines, {size} bytes, {len(together.disagreements)} disagreements')
 
 
 if __name__ == '__main__':

@@ -22,6 +22,12 @@ UNITS = {'pages': 'k', 'webSearches': 'k', 'toolCalls': 'k', 'searchUnits': 'k',
          'inputImages': '', 'requests': ''}
 SCALE = {'M': Decimal(1000000), 'k': Decimal(1000), '': Decimal(1), 'h': 1 / Decimal(3600)}
 
+# Calls beside tokens, which a row of genai-prices gets from litellm where it has none.
+CALLS = {'webSearches', 'toolCalls'}
+
+# A region in front of a name, as litellm spells it. genai-prices' patterns do not see it, its rates are those of no region.
+REGIONAL = re.compile(r'(us|eu|apac|global|global-standard|[a-z]{2}(-gov)?-[a-z]+-\d)/')
+
 # Rows that genai-prices leaves without rates and that are free of charge; its comments on them say so. The others without
 # rates are unknown and left out: no row is better than a silent 0.
 FREE = re.compile(r'(.*:free|github-copilot/.*|google/gemma-.*|openai/moderation|openrouter/.*-exp(-\d\d-\d\d)?)$')
@@ -137,9 +143,25 @@ def agree(ours, theirs):
     return bool(both) and all(ours[kind] == theirs[kind] for kind in both)
 
 
+class Merged:
+    """What the two packages make together."""
+
+    def __init__(self):
+        # provider -> [(name, offer)], the offers that become rows.
+        self.rows = {}
+        # Lines of DISAGREEMENTS.
+        self.disagreements = set()
+        # (provider, row of genai-prices) -> {kind: {rate, …}}: what litellm has for calls that the row does not price.
+        self.calls = {}
+
+    def added_calls(self, provider, model):
+        """{kind: rate} of calls, where litellm has one rate for the row."""
+        return {kind: written(kind, next(iter(rates))) for kind, rates in self.calls.get((provider.id, model.id), {}).items()
+                if len(rates) == 1}
+
+
 def merged(offers, day):
-    """({provider: [(names, offer)]} of the offers that become rows, the lines of DISAGREEMENTS)."""
-    rows, lines = {}, set()
+    result = Merged()
     taken = {(provider.id, name.lower()): model for provider in upstream for model in provider.models
              if not unknown(provider, model) for name in names(provider, model)[0]}
     for offer in offers:
@@ -150,14 +172,19 @@ def merged(offers, day):
             model, owner = known(offer.provider, name)
         if model is not None:
             ours = rates_at(owner, model, day)
-            if taken.get((owner, name.lower())) is model or set(ours) & set(theirs):
-                compare(offer, name, ours, peak_rates(model), lines)
+            if not REGIONAL.match(name) or taken.get((owner, name.lower())) is model or agree(ours, theirs):
+                compare(offer, name, ours, peak_rates(model), result.disagreements)
+                complete(offer, owner, model, ours, result.calls)
                 continue
         dated = [find(offer.provider, name) for name in shorter(offer.name)] if offer.provider in BY_ID else []
         if any(row is not None and agree(rates_at(offer.provider, row, day), theirs) for row in dated):
             continue
-        place(offer, rows.setdefault(offer.provider, []), taken)
-    return rows, sorted(lines)
+        place(offer, result.rows.setdefault(offer.provider, []), taken)
+    for (provider, row), calls in result.calls.items():
+        for kind, rates in calls.items():
+            if len(rates) > 1:
+                left_out(f'{provider}/{row}', f'{kind} at several rates, for a row that genai-prices has without it')
+    return result
 
 
 def peak_rates(model):
@@ -173,10 +200,17 @@ def compare(offer, name, ours, peaks, lines):
         if kind in ours and kind in theirs and not free and theirs[kind] not in [each.get(kind) for each in [ours, *peaks]]:
             lines.add(f'{offer.provider} {name} {kind} genai-prices {written(kind, ours[kind])}'
                       f' litellm {written(kind, theirs[kind])}')
-    # What only litellm meters for a row of genai-prices.
-    other = sorted(set(theirs) - set(ours) - set(BASE_KINDS) - {'cacheWrite1h', 'reasoning'})
-    for kind in other:
-        left_out(offer.key, f'{kind}, for a row that genai-prices has without it')
+
+
+def complete(offer, owner, model, ours, calls):
+    """Calls that only litellm prices, for a row of genai-prices: without them an event with a web search would have no cost."""
+    for kind, rate in offer.base().items():
+        if kind in ours or kind in BASE_KINDS or kind in ('cacheWrite1h', 'reasoning'):
+            continue
+        if kind in CALLS and owner == offer.provider:
+            calls.setdefault((owner, model.id), {}).setdefault(kind, set()).add(rate)
+        elif kind not in CALLS:
+            left_out(offer.key, f'{kind}, for a row that genai-prices has without it')
 
 
 def place(offer, rows, taken):
@@ -186,7 +220,7 @@ def place(offer, rows, taken):
     for name in [offer.name, offer.key, f'{family}/{offer.name}']:
         at = (offer.provider, name.lower())
         if at not in taken:
-            rows.append(([name], offer))
+            rows.append((name, offer))
             taken[at] = offer
             return
         if isinstance(taken[at], Offer) and taken[at].same(offer):

@@ -75,21 +75,24 @@ struct CardStore: ~Copyable {
         var note = partial
         note.rateStart = UInt32(rates.count)
         var card = Card()
-        var own = 0
-        for tag in 0..<Tags.count where table.has(tag) {
+        var left = table.present
+        while left != 0 {
+            let tag = left.trailingZeroBitCount
+            left &= left - 1
             rates.append(CardRate(tag: Int64(tag), rate: table[tag]))
-            own += 1
         }
+        let own = table.present.nonzeroBitCount
         note.rateCount = UInt8(own)
         card.moreStart = UInt32(more.count)
-        for tag in 0..<Tags.count {
-            let rate = table.effective(tag)
-            guard rate >= 0 else { continue }
+        // Without a rate for the total the parts cannot be priced by factors.
+        card.mask = table.priced
+        left = table.apart & card.mask
+        while left != 0 {
+            let tag = left.trailingZeroBitCount
+            left &= left - 1
             let total = CardStore.total(of: tag)
-            // Without a rate for the total the parts cannot be priced by factors.
-            if total >= 0, !table.has(total) { continue }
-            card.mask |= 1 << UInt32(tag)
-            let factor = total < 0 ? rate : rate - table[total]
+            let factor = total < 0 ? table.effective(tag) : table.effective(tag) - table[total]
+            if factor == 0 { continue }
             switch tag {
             case 0: card.factor0 = factor
             case 1: card.factor1 = factor

@@ -49,6 +49,7 @@ extension CatalogueDocument {
                 guard let id = words.next(), let from = provider?.sourceName else { continue }
                 provider?.models.append(CatalogueModel(id: string(id), source: from))
                 model += 1
+            case "also": if model >= 0 { provider?.models[model].also = list(&words) }
             case "names": if model >= 0 { provider?.models[model].names += list(&words) }
             case "like": if model >= 0 { provider?.models[model].likes.append(list(&words)) }
             case "minimum": if model >= 0 { provider?.models[model].minimum = words.next().map(string) ?? "" }
@@ -140,6 +141,7 @@ extension CatalogueProvider {
         for model in models {
             line("\nmodel", [model.id], to: &writer)
             if model.source != sourceName { line("source", [model.source], to: &writer) }
+            line("also", model.also, to: &writer)
             line("names", model.names, to: &writer)
             for like in model.likes { line("like", like, to: &writer) }
             line("minimum", model.minimum.isEmpty ? [] : [model.minimum], to: &writer)

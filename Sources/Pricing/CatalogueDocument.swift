@@ -50,6 +50,8 @@ public struct CatalogueModel: Equatable, Sendable {
     public var id: String
     /// The name of the price list that the row comes from; empty for nobody's.
     public var source: String
+    /// A price list and the kinds whose rates come from it instead; empty for none.
+    public var also: [String] = []
     public var names: [String] = []
     /// Lines of patterns; one that begins with `!` excludes.
     public var likes: [[String]] = []

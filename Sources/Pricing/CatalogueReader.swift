@@ -77,6 +77,9 @@ struct CatalogueReader: ~Copyable {
             while let next = words.next() { tables.providers[provider].makes.append(next) }
         } else if word.equals("source") {
             try source(words.rest, &tables)
+        } else if word.equals("also") {
+            // Whence some of the row's rates are, for who reads the file.
+            guard entry >= 0, words.next() != nil, let kind = words.next(), Tags.named(kind) != nil else { throw error("also whence what") }
         } else if word.equals("secondary") {
             tables.providers[provider].isSecondary = true
         } else if word.equals("dotted") {

@@ -71,10 +71,10 @@ extension PriceBook {
     // One provider
 
     /// The row of a provider or of one it falls back to. A name that the other one has as it stands goes before a row of the
-    /// provider's own that only fits when the date is cut off.
+    /// provider's own that only fits when the date is cut off, and whose patterns do not know it.
     private func find(_ model: [UInt8], with provider: Int) -> CatalogueMatch? {
         let own = find(model, in: provider)
-        if let own, own.rule != .dateSuffixStripped { return own }
+        if let own, own.rule != .dateSuffixStripped || liked(model, in: provider) == own.entry { return own }
         for other in tables.pointee.providers[provider].fallbacks {
             guard var match = find(model, in: other) else { continue }
             if own != nil, match.rule.rawValue >= MatchRule.dateSuffixStripped.rawValue { continue }

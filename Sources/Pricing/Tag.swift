@@ -37,6 +37,11 @@ enum Tags {
     static let inputModalityMask: UInt32 = 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10
     static let outputModalityMask: UInt32 = 1 << 11 | 1 << 12 | 1 << 15
 
+    /// Parts of the input, parts of the output, and parts that are both cached and of a modality.
+    static let inputParts: UInt32 = cacheMask | inputModalityMask
+    static let outputParts: UInt32 = outputModalityMask | 1 << 5
+    static let crossings: UInt32 = 1 << 9 | 1 << 13 | 1 << 14
+
     /// The kinds in tag order.
     static let kinds: [UsageKind] = Array(UsageKind.allCases)
 

@@ -24,14 +24,39 @@ struct UsageCell: Equatable {
 
 /// The rates of a card by tag; -1 where it has none of its own.
 struct RateTable {
-    var own: InlineArray<26, Int64> = .init(repeating: -1)
+    private var own: InlineArray<26, Int64> = .init(repeating: -1)
+    /// Bit by tag: which have a rate of their own.
+    private(set) var present: UInt32 = 0
 
     subscript(tag: Tag) -> Int64 {
         get { own[tag] }
-        set { own[tag] = newValue }
+        set {
+            own[tag] = newValue
+            let bit = UInt32(1) << UInt32(tag)
+            present = newValue >= 0 ? present | bit : present & ~bit
+        }
     }
 
-    func has(_ tag: Tag) -> Bool { own[tag] >= 0 }
+    func has(_ tag: Tag) -> Bool { present >> UInt32(tag) & 1 != 0 }
+
+    /// The tags that have a rate, their own or their total's, where the total has one too.
+    var priced: UInt32 {
+        var mask = present & ~(Tags.inputParts | Tags.outputParts)
+        if has(Tags.input) { mask |= Tags.inputParts }
+        if has(Tags.output) { mask |= Tags.outputParts }
+        return mask
+    }
+
+    /// The tags whose rate may not be that of their total.
+    var apart: UInt32 {
+        var mask = present
+        if has(Tags.cacheWrite) { mask |= 1 << UInt32(Tags.cacheWrite1h) }
+        if has(Tags.cacheRead) { mask |= Tags.crossings }
+        if has(Tags.inputAudio) { mask |= 1 << UInt32(Tags.cacheReadAudio) }
+        if has(Tags.inputImage) { mask |= 1 << UInt32(Tags.cacheReadImage) }
+        if has(Tags.inputVideo) { mask |= 1 << UInt32(Tags.cacheReadVideo) }
+        return mask
+    }
 
     /// The rate a kind is charged at; -1 when there is none.
     func effective(_ tag: Tag) -> Int64 {

@@ -140,7 +140,27 @@ struct GenaiPrices {
             row.regions = base.regions
             if !base.minimum.isEmpty { overlay.keep("minimum", of: id) }
             if !base.regions.isEmpty { overlay.keep("region", of: id) }
+            if GenaiPrices.keepCalls(of: base, in: &row) { overlay.keep("calls", of: id) }
         }
         return row
+    }
+
+    /// Adds the rates that the row of the catalogue has from another list and that this list does not have.
+    private static func keepCalls(of base: CatalogueModel, in row: inout CatalogueModel) -> Bool {
+        guard let from = base.also.first else { return false }
+        var kept: [String] = []
+        for kind in base.also.dropFirst() {
+            guard !row.cards.contains(where: { $0.rates.contains { $0.kind == kind } }),
+                let rate = base.cards.lazy.flatMap(\.rates).first(where: { $0.kind == kind })
+            else { continue }
+            kept.append(kind)
+            for index in row.cards.indices {
+                let order = CatalogueRate.order(of: kind) ?? 0
+                let at = row.cards[index].rates.firstIndex { CatalogueRate.order(of: $0.kind) ?? 0 > order }
+                row.cards[index].rates.insert(rate, at: at ?? row.cards[index].rates.endIndex)
+            }
+        }
+        if !kept.isEmpty { row.also = [from] + kept }
+        return !kept.isEmpty
     }
 }
