@@ -77,6 +77,8 @@ public enum Limits {
     public static let dedupWindowDays = 35
 
     // Price lists.
+    /// Cards of a catalogue, once more for every region: 64 MB of them.
+    public static let catalogueCards = 1_000_000
     /// A price list or a catalogue as it is read: four times the longest there is.
     public static let priceListBytes = 16 * 1024 * 1024
     public static let priceListDepth = 32

@@ -27,6 +27,13 @@ public struct CatalogueDiff: Equatable, Sendable {
         public var what: String
         public var old: String?
         public var new: String?
+
+        public init(condition: String, what: String, old: String?, new: String?) {
+            self.condition = condition
+            self.what = what
+            self.old = old
+            self.new = new
+        }
     }
 
     public struct Changed: Equatable, Sendable {
@@ -86,16 +93,17 @@ public struct CatalogueDiff: Equatable, Sendable {
                 if !changes.isEmpty { changed.append(Changed(row: row, changes: changes)) }
             }
         }
+        var byId: [String: CatalogueProvider] = [:]
+        for provider in new.providers { byId[provider.id] = provider }
         for provider in old.providers {
             let gone = provider.models.map { Row(provider: provider.id, model: $0.id) }.filter { after[$0] == nil }
             removed += gone
             if !gone.isEmpty, gone.count == provider.models.count { providersGone.append((provider.id, gone.count)) }
-            let other = new.providers.first { $0.id == provider.id }
+            let other = byId.removeValue(forKey: provider.id)
             if other.map({ !provider.isSameProvider($0) }) ?? provider.models.isEmpty { providersChanged.append(provider.id) }
         }
-        for provider in new.providers where !old.providers.contains(where: { $0.id == provider.id }) {
-            if provider.models.isEmpty { providersChanged.append(provider.id) }
-        }
+        // What is left is new; one with rows shows by them.
+        providersChanged += byId.values.filter { $0.models.isEmpty }.map(\.id).sorted()
         let stays = CatalogueDiff.usage(new)
         for (what, rows) in CatalogueDiff.usage(old) where !stays.contains(where: { $0.what == what }) { unsaid.append((what, rows)) }
         added.sort()
@@ -229,7 +237,8 @@ public struct CatalogueDiff: Equatable, Sendable {
 
     /// One line: how many rows were added, removed and changed, and what was kept.
     public var summary: String {
-        var text = "\(added.count) added, \(removed.count) removed, \(changed.count) changed: \(rowsBefore) rows, then \(rowsAfter)"
+        var text = "\(added.count) added, \(removed.count) removed, \(changed.count) changed: "
+        text += (rowsBefore == 1 ? "1 row" : "\(rowsBefore) rows") + ", then \(rowsAfter)"
         if !kept.isEmpty {
             var counts: [String: Int] = [:]
             for entry in kept { counts[entry.what, default: 0] += 1 }

@@ -86,9 +86,8 @@ extension CatalogueDocument {
         return card
     }
 
-    /// Whole tokens; the catalogue knows no parts of one.
     private static func tokens(_ text: UnsafeRawBufferPointer) -> Int64 {
-        guard case .value(let tokens) = DecimalText.read(text, places: 0) else { return 0 }
+        guard case .value(let tokens) = DecimalText.read(text, places: Quantity.scale) else { return 0 }
         return tokens
     }
 
@@ -160,7 +159,11 @@ extension CatalogueCard {
         if !hours.isEmpty { words.append("hours=\(hours)") }
         if !zone.isEmpty { words.append("zone=\(zone)") }
         if !tier.isEmpty { words.append("tier=\(tier)") }
-        if above >= 0 { words.append("above=\(above)") }
+        if above >= 0 {
+            let isReaching = above % 1_000_000 == 999_999
+            let tokens = DecimalText.text(Int128(above) + (isReaching ? 1 : 0), places: Quantity.scale)
+            words.append((isReaching ? "reaching=" : "above=") + tokens)
+        }
         return words
     }
 }

@@ -79,7 +79,7 @@ public struct CatalogueCard: Equatable, Sendable {
     public var zone = ""
     /// The service tier's name; empty for standard.
     public var tier = ""
-    /// Input tokens above which it counts; -1 for any.
+    /// Millionths of an input token above which it counts; -1 for any. One below a whole token is written as reaching it.
     public var above: Int64 = -1
     /// In the order of the kinds.
     public var rates: [CatalogueRate] = []
@@ -101,6 +101,9 @@ public struct CatalogueRate: Equatable, Sendable {
         self.text = text
     }
 
+    /// The largest rate there is, in 1e-15 USD a unit.
+    public static let largest = RateText.largest
+
     /// 1e-15 USD a unit; nil when the text is not a rate.
     public var value: Int64? { CatalogueRate.value(text) }
 
@@ -120,10 +123,9 @@ public struct CatalogueRate: Equatable, Sendable {
 extension CatalogueModel {
     /// The first thing about this row that a catalogue's line cannot hold; nil when all is well.
     public var unwritable: String? {
-        func isWord(_ text: String) -> Bool { !text.isEmpty && text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7F } }
-        if !isWord(id) { return "its identifier" }
-        if !names.allSatisfy(isWord) { return "a name" }
-        if !likes.allSatisfy({ !$0.isEmpty && $0.allSatisfy(isWord) }) { return "a pattern" }
+        if !CatalogueWord.isIdentifier(id) { return "its identifier" }
+        if !names.allSatisfy(CatalogueWord.isWord) { return "a name" }
+        if !likes.allSatisfy({ !$0.isEmpty && $0.allSatisfy(CatalogueWord.isWord) }) { return "a pattern" }
         return nil
     }
 
@@ -135,6 +137,17 @@ extension CatalogueModel {
             return names.contains { NamePattern.isSame($0, text) } || likes.contains { NamePattern.fits(any: $0, text) }
         }
     }
+}
+
+/// What may stand in a line of the catalogue.
+public enum CatalogueWord {
+    /// A word: no blanks, no control characters.
+    public static func isWord(_ text: String) -> Bool {
+        !text.isEmpty && text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7F && !(0x80...0x9F).contains($0.value) }
+    }
+
+    /// The identifier of a provider or a row: a word that a derivation can hold.
+    public static func isIdentifier(_ text: String) -> Bool { isWord(text) && text.utf8.count <= 400 && !text.contains("|") }
 }
 
 /// The patterns of names: `*` is any run of characters, `#` one digit, letters fit in either case.

@@ -229,6 +229,11 @@ struct CatalogueReader: ~Copyable {
     private mutating func finishRow(_ tables: inout PriceTables) throws(PriceBookError) {
         guard entry >= 0 else { return }
         guard base, tables.entries[entry].count > 0 else { throw error("the row before has no standard rate") }
+        // A line of regions multiplies the cards of its row: the text does not bound them.
+        let (cards, variants) = (Int(tables.entries[entry].cardCount), Int(tables.entries[entry].variants))
+        guard tables.cards.count + cards * variants <= Limits.catalogueCards else {
+            throw error("more than \(Limits.catalogueCards) cards")
+        }
         tables.finish(entry: entry)
         entry = -1
     }

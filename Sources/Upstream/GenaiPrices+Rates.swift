@@ -55,6 +55,7 @@ extension GenaiPrices {
         let rule = WindowRule(base)
         var days = Set(dated.compactMap(\.from) + variants.filter { !$0.tier.isEmpty }.compactMap(\.from))
         if !windows.isEmpty { days.formUnion(rule.days) }
+        let reaching = GenaiPrices.reaching(place, base)
         var cards: [CatalogueCard] = []
         var previous: [CatalogueCard]?
         var keepsHours = false
@@ -70,7 +71,9 @@ extension GenaiPrices {
                 if !words.days.isEmpty || !words.zone.isEmpty { keepsHours = true }
             }
             cases.append((CatalogueCard(), standard.prices))
-            guard let block = GenaiPrices.block(cases, variants.filter { $0.from.map { from in day.map { $0 >= from } ?? false } ?? true })
+            guard
+                let block = GenaiPrices.block(
+                    cases, reaching, variants.filter { $0.from.map { from in day.map { $0 >= from } ?? false } ?? true })
             else { return PricedCards(reason: "two rates for one kind of usage") }
             if block != previous {
                 let from = day.map(GenaiPrices.dateText) ?? ""
@@ -94,8 +97,15 @@ extension GenaiPrices {
         return base.map { $0.cards.allSatisfy { $0.rates.allSatisfy { $0.value == 0 } } } ?? false
     }
 
+    /// Numbers of tokens that are above the threshold themselves. The list knows "more than" only and writes such a threshold
+    /// one token early; for one provider that is known, and for rows of the catalogue that say so.
+    private static func reaching(_ row: String, _ base: CatalogueModel?) -> Set<Int64> {
+        let known: Set<Int64> = row.hasPrefix("x-ai/") ? [200_000] : []
+        return known.union((base?.cards ?? []).filter { $0.above >= 0 && $0.above % 1_000_000 == 999_999 }.map { $0.above / 1_000_000 + 1 })
+    }
+
     /// The cards of one period.
-    private static func block(_ cases: [(CatalogueCard, PriceSet)], _ variants: [TierPrices]) -> [CatalogueCard]? {
+    private static func block(_ cases: [(CatalogueCard, PriceSet)], _ reaching: Set<Int64>, _ variants: [TierPrices]) -> [CatalogueCard]? {
         var block: [CatalogueCard] = []
         for (window, prices) in cases {
             for tier in tierOrder {
@@ -110,7 +120,7 @@ extension GenaiPrices {
                     guard let rates = set.rates(at: start + 1) else { return nil }
                     var card = window
                     card.tier = tier
-                    card.above = start
+                    card.above = start < 0 ? -1 : reaching.contains(start + 1) ? (start + 1) * 1_000_000 - 1 : start * 1_000_000
                     card.rates = rates
                     block.append(card)
                 }

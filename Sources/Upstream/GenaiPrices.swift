@@ -50,8 +50,7 @@ struct GenaiPrices {
     /// A word without what the catalogue's lines or a derivation use as a sign.
     private static func identifier(_ value: JSONValue, at place: String) throws(UpstreamError) -> String {
         guard value.kind == .object, let id = value["id"]?.string else { throw UpstreamError(place: place, message: "no id") }
-        let isWord = id.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7F && $0 != "|" }
-        guard !id.isEmpty, id.utf8.count <= 400, isWord else { throw UpstreamError(place: place, message: "an id that is no word") }
+        guard CatalogueWord.isIdentifier(id) else { throw UpstreamError(place: place, message: "an id that is no word") }
         return id
     }
 
@@ -66,7 +65,7 @@ struct GenaiPrices {
         }
         let fallbacks = value["fallback_model_providers"].map { Array($0.elements) } ?? []
         for fallback in fallbacks {
-            guard let name = fallback.string, !name.isEmpty, !name.contains(where: \.isWhitespace) else {
+            guard let name = fallback.string, CatalogueWord.isIdentifier(name) else {
                 throw UpstreamError(place: "\(id) fallback_model_providers", message: "not a provider")
             }
             provider.fallbacks.append(name)
@@ -76,23 +75,10 @@ struct GenaiPrices {
 
     /// An identifier is a name of its row, unless the rules give it to another one, or to none.
     private static func nameAfterIdentifiers(_ rows: inout [CatalogueModel], always: Bool) {
-        var byName: [String: Int] = [:]
-        for (index, row) in rows.enumerated() {
-            for name in row.names where byName[name.lowercased()] == nil { byName[name.lowercased()] = index }
-        }
-        let patterns = rows.enumerated().filter { !$0.element.likes.isEmpty }
-        func find(_ name: String) -> Int? {
-            let named = byName[name.lowercased()]
-            for (index, row) in patterns where index < named ?? Int.max {
-                var only = row
-                only.names = []
-                if only.fits(name) { return index }
-            }
-            return named
-        }
+        let finder = RowFinder(rows)
         for index in rows.indices {
             let id = rows[index].id
-            let found = find(id) ?? ModelDate.dashed(id).flatMap { find($0) }
+            let found = finder.find(id)
             guard found == index || found == nil && always else { continue }
             rows[index].names.removeAll { $0 == id }
             rows[index].names.insert(id, at: 0)

@@ -27,7 +27,7 @@ enum MatchRule {
             switch kind {
             case "equals":
                 let name = try text(content, at: place)
-                if isWord(name) { found.names.append(name) } else { found.unsaid.append("equals \(name)") }
+                if CatalogueWord.isWord(name) { found.names.append(name) } else { found.unsaid.append("equals \(name)") }
             case "and":
                 if let line = try all(content, at: place) {
                     found.likes.append(line)
@@ -101,11 +101,9 @@ enum MatchRule {
     }
 
     private static func pattern(_ text: String, _ before: String, _ after: String) -> [String]? {
-        guard isWord(text), !text.contains("*"), !text.contains("#"), !text.hasPrefix("!") else { return nil }
+        guard CatalogueWord.isWord(text), !text.contains("*"), !text.contains("#"), !text.hasPrefix("!") else { return nil }
         return [before + text.lowercased() + after]
     }
-
-    private static func isWord(_ text: String) -> Bool { text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7F } }
 
     // Regular expressions
 

@@ -56,6 +56,14 @@ struct Overlay {
         }
     }
 
+    /// Sets the multipliers of a row of another source, which has none of its own.
+    mutating func setRegions(_ regions: [String], provider id: String, _ model: String) {
+        guard let index = document.providers.firstIndex(where: { $0.id == id }),
+            let row = document.providers[index].models.firstIndex(where: { $0.id == model && $0.source != source })
+        else { return }
+        document.providers[index].models[row].regions = regions
+    }
+
     /// The rows of others behind the ones they stood behind.
     private static func interleave(_ rows: [CatalogueModel], _ others: [CatalogueModel], as base: [CatalogueModel]) -> [CatalogueModel] {
         guard !others.isEmpty else { return rows }

@@ -87,6 +87,9 @@ struct PriceSet: Equatable {
         }
     }
 
+    /// A billion tokens, in millionths.
+    private static let largestStart: Int64 = 1_000_000_000_000_000
+
     private static func price(_ value: JSONValue, _ key: PriceKey, at place: String) throws(UpstreamError) -> TieredPrice {
         guard value.kind == .object else { return TieredPrice(base: try number(value, key, at: place)) }
         guard let base = value["base"], let tiers = value["tiers"], tiers.kind == .array else {
@@ -94,7 +97,9 @@ struct PriceSet: Equatable {
         }
         var price = TieredPrice(base: try number(base, key, at: "\(place) base"))
         for tier in tiers.elements {
-            guard let start = tier["start"]?.decimal(places: 6), start >= 0, start % 1_000_000 == 0, let amount = tier["price"] else {
+            guard let start = tier["start"]?.decimal(places: 6), (0...largestStart).contains(start), start % 1_000_000 == 0,
+                let amount = tier["price"]
+            else {
                 throw UpstreamError(place: place, message: "a tier has a start, in whole tokens, and a price")
             }
             price.tiers.append((start / 1_000_000, try number(amount, key, at: "\(place) tier")))

@@ -58,12 +58,12 @@ public enum Upstream {
     /// Lays a price list over the catalogue in force. `base` is a bundle, `day` the new version's first part
     /// (`2026-11-24`). A list that changes nothing gives the base's own version and bytes back.
     public static func update(base: [UInt8], upstream: [UInt8], day: String) throws(UpstreamError) -> UpdatedCatalogue {
-        guard Timestamp(rfc3339: day + "T00:00:00Z") != nil else { throw UpstreamError(place: "", message: "not a day: \(day)") }
+        guard let time = Timestamp(rfc3339: day + "T00:00:00Z") else { throw UpstreamError(place: "", message: "not a day: \(day)") }
         guard upstream.count <= Limits.priceListBytes else {
             throw UpstreamError(place: "", message: "the price list is longer than \(Limits.priceListBytes) bytes")
         }
         let old = try catalogue(base, called: "the catalogue in force")
-        let laid = try lay(upstream, over: old)
+        let laid = try lay(upstream, over: old, day: time.nanoseconds)
         var diff = CatalogueDiff(from: old, to: laid.document)
         diff.kept = laid.kept
         var new = laid.document
@@ -90,7 +90,7 @@ public enum Upstream {
         }
     }
 
-    private static func lay(_ text: [UInt8], over base: CatalogueDocument) throws(UpstreamError) -> LaidCatalogue {
+    private static func lay(_ text: [UInt8], over base: CatalogueDocument, day: Int64) throws(UpstreamError) -> LaidCatalogue {
         guard let format = format(of: text) else {
             throw UpstreamError(place: "", message: "neither genai-prices' data.json, nor litellm's prices, nor a catalogue")
         }
@@ -107,7 +107,8 @@ public enum Upstream {
         if let providers = document.root["providers"], providers.kind == .array {
             return try GenaiPrices.lay(providers, over: base)
         }
-        return format == .genaiPrices ? try GenaiPrices.lay(document.root, over: base) : try LiteLLM.lay(document.root, over: base)
+        return format == .genaiPrices
+            ? try GenaiPrices.lay(document.root, over: base) : try LiteLLM.lay(document.root, over: base, day: day)
     }
 
     private static func catalogue(_ text: [UInt8], called name: String) throws(UpstreamError) -> CatalogueDocument {

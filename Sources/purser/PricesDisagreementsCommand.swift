@@ -57,7 +57,7 @@ extension PricesCommand {
             table.rows = found.map { one in
                 [one.provider, one.model, one.kind, one.chosenRate, one.chosenSource, one.otherRate, one.otherSource].map { Table.Cell($0) }
             }
-            return table.render(style) + "\n" + style.dim("\(found.count) rates")
+            return table.render(style) + "\n" + style.dim(found.count == 1 ? "1 rate" : "\(found.count) rates")
         }
     }
 }

@@ -105,13 +105,18 @@ extension PricesCommand {
         static func text(_ updated: UpdatedCatalogue, style: Style) -> String {
             var text = updated.diff.isEmpty ? "No change. \(updated.diff.summary)" : updated.diff.text()
             if !updated.leftOut.isEmpty {
-                text += "\n\(updated.leftOut.count) things that the list says have no word here; --json names them"
+                let count = updated.leftOut.count
+                text +=
+                    count == 1
+                    ? "\n1 thing that the list says has no word here; --json names it"
+                    : "\n\(count) things that the list says have no word here; --json names them"
             }
             return text.printableLines
         }
 
         static func loaded(_ data: Value, _ style: Style) -> String {
-            style.bold("loaded \((data["version"]?.string ?? "").printable)") + ": \(data["rows"]?.shown ?? "-") rows, before it "
+            style.bold("loaded \((data["version"]?.string ?? "").printable)") + ": "
+                + (data["rows"]?.integer == 1 ? "1 row" : "\(data["rows"]?.shown ?? "-") rows") + ", before it "
                 + (data["catalogueBefore"]?.string ?? "-").printable
         }
 
