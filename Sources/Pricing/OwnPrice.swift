@@ -8,6 +8,8 @@ internal import Toml
 
 struct OwnPrice {
     var id: [UInt8] = []
+    /// The text it was read from.
+    var file = ""
     /// Lower case; empty for any.
     var model: [UInt8] = []
     var modelIsPattern = false
@@ -69,7 +71,7 @@ struct OwnPriceReader {
                 try finish()
                 guard index < Limits.ownPrices else { throw error("more than \(Limits.ownPrices) prices", item.line) }
                 current = index
-                prices.append((OwnPrice(), [OwnRates()]))
+                prices.append((OwnPrice(file: file), [OwnRates()]))
                 line = item.line
                 kinds = 0
             }

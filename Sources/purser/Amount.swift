@@ -101,6 +101,9 @@ struct Amount: Equatable, Comparable {
 
     func shown(_ places: Int) -> String { vanishes(at: places) ? exact : fixed(places) }
 
+    /// With its sign also when it is above zero: a difference.
+    func signed(_ places: Int) -> String { (scaled > 0 ? "+" : "") + shown(places) }
+
     /// A ratio as a percentage with one digit.
     var percent: String {
         let (hundredfold, overflow) = scaled.multipliedReportingOverflow(by: 100)

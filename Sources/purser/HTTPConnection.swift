@@ -107,8 +107,10 @@ struct HTTPConnection: ~Copyable {
     private var socket: Socket?
     private var buffer = [UInt8](repeating: 0, count: 65_536)
 
-    /// `seconds` is long because a query sees every event acknowledged before it: after a burst it waits for the rollups.
-    init(target: Target, key: APIKey?, seconds: Int = 120) {
+    /// Seconds. Long, because a query sees every event acknowledged before it: after a burst it waits for the rollups.
+    static let patience = 120
+
+    init(target: Target, key: APIKey?, seconds: Int = HTTPConnection.patience) {
         self.target = target
         self.key = key
         self.seconds = seconds

@@ -114,33 +114,29 @@ enum MarginsTable {
         table.rows = items.map { item in
             var row = cells(item, names: groups.map { name(of: item, $0) })
             let margin = isUnpriced(item) ? .zero : margin(item)
-            if hasBars { row.append(Table.Cell("", isLoss: margin < .zero, share: share(margin, of: widest))) }
+            if hasBars { row.append(Table.Cell("", isLoss: margin < .zero, share: Table.share(margin, of: widest))) }
             return row
         }
         table.totals = cells(totals, names: ["total"] + Array(repeating: "", count: groups.count - 1))
         return table.render(style)
     }
 
-    /// Whether nothing is known about the cost of a group: a margin of 100 % would be a claim.
-    private static func isUnpriced(_ item: Value) -> Bool {
-        guard let events = item["events"]?.amount, let unpriced = item["unpricedEvents"]?.amount else { return false }
-        return unpriced > .zero && unpriced == events && (item["costAmount"]?.amount ?? .zero) == .zero
+    /// Whether anything is known about the cost of a group: without it a margin of 100 % would be a claim. `unpriced` names the
+    /// count of events without a cost.
+    static func hasCost(_ item: Value, _ unpriced: String = "unpricedEvents") -> Bool {
+        guard let events = item["events"]?.amount, let count = item[unpriced]?.amount else { return true }
+        return count == .zero || count != events
     }
+
+    private static func isUnpriced(_ item: Value) -> Bool { !hasCost(item) }
 
     private static func margin(_ item: Value) -> Amount { item["marginAmount"]?.amount ?? .zero }
 
-    private static func name(of item: Value, _ group: MarginsCommand.Grouping) -> String {
+    /// What an item calls itself in a group; `-` for events without such a name.
+    static func name(of item: Value, _ group: MarginsCommand.Grouping) -> String {
         for member in group.members {
             if case .string(let text)? = item[member] { return text }
         }
         return "-"
-    }
-
-    /// In thousandths of the widest, at least one for anything that is not zero.
-    private static func share(_ amount: Amount, of widest: UInt128) -> Int {
-        guard widest > 0, amount.scaled != 0 else { return 0 }
-        let (product, overflow) = amount.scaled.magnitude.multipliedReportingOverflow(by: 1000)
-        let part = max(1, Int(overflow ? amount.scaled.magnitude / max(1, widest / 1000) : product / widest))
-        return amount.scaled < 0 ? -part : part
     }
 }

@@ -1,6 +1,5 @@
-// `purser price`: what an event with this usage would cost, line by line, by the price list built into this binary.
-//
-// No daemon is asked; negotiated prices that a daemon was given do not count here.
+// `purser price`: what an event with this usage would cost, line by line, by the prices that the daemon has in force, or by those
+// built into this binary when there is no daemon.
 
 import ArgumentParser
 import Core
@@ -11,10 +10,16 @@ struct PriceCommand: ParsableCommand {
         commandName: "price",
         abstract: "What an event with this usage would cost, line by line.",
         discussion: """
-            Computed here, with the built-in price list: no daemon is asked, and prices of your own do not count. \
-            Exit status 1 when there is no price.
+            Computed here, with the daemon's prices when it can be reached, your own among them, else with those built into this \
+            program; standard error says which. Exit status 1 when there is no price.
             """
     )
+
+    @Option(help: ArgumentHelp("As used by this feature, which may have prices of its own.", valueName: "key"))
+    var feature: String?
+
+    @Flag(name: .customLong("builtin"), help: "By the prices built into this program, whatever a daemon has.")
+    var isBuiltIn = false
 
     @OptionGroup(title: "Model and usage") var usage: UsageOptions
     @OptionGroup(title: "Connection") var options: SharedOptions
@@ -24,8 +29,12 @@ struct PriceCommand: ParsableCommand {
     }
 
     func run() throws {
-        let quote = try PriceQuote(try usage.costInput(), at: try usage.occurredAt())
-        Terminal.print(options.json ? quote.json.json : quote.text(Terminal.style))
+        // What is typed is judged before anybody is asked.
+        let request = try PriceRequest(try usage.costInput(), feature: feature, at: try usage.occurredAt())
+        let prices = try PricesInForce.load(options, builtIn: isBuiltIn)
+        prices.announce()
+        let quote = PriceQuote(request, prices.book)
+        Terminal.print(options.json ? quote.json(prices).json : quote.text(Terminal.style))
         if quote.cost == nil { throw Failure.refused("") }
     }
 }
@@ -42,11 +51,9 @@ struct PriceQuote {
     var derivation: String
     var lines: [PriceLine]
 
-    /// Prices an event's `costInput` as of `at`, or now.
+    /// Prices an event's `costInput` as of `at`, or now, by the built-in prices.
     init(_ costInput: Value, at: Value?) throws {
-        let event = Value.fields(("eventName", .string("price")), ("occurredAt", at ?? .string("\(Instant.now)")), ("costInput", costInput))
-        let request = try PriceRequest(json: Array(event.json.utf8))
-        self.init(request, try PriceList.builtIn())
+        self.init(try PriceRequest(costInput, feature: nil, at: at), try PriceList.builtIn())
     }
 
     init(_ request: PriceRequest, _ book: PriceBook) {
@@ -105,18 +112,33 @@ struct PriceQuote {
                 Table.Cell(rate), Table.Cell(isToken ? "1M" : "1"), Table.Cell(DecimalText.text(line.amount, places: 21)),
             ]
         }
+        // The cost is rounded once, to 1e-12; where that changes it, what the lines add up to is shown too.
+        let sum = PriceQuote.sum(lines)
+        if sum != Int128(cost.picodollars) * 1_000_000_000 {
+            table.subtotals = [
+                Table.Cell("sum"), Table.Cell(""), Table.Cell(""), Table.Cell(""), Table.Cell(DecimalText.text(sum, places: 21)),
+            ]
+        }
         table.totals = [Table.Cell("cost in USD"), Table.Cell(""), Table.Cell(""), Table.Cell(""), Table.Cell("\(cost)")]
         return table
     }
 
-    var json: Value {
+    /// What the lines add up to, exactly, at 1e-21 USD.
+    static func sum(_ lines: [PriceLine]) -> Int128 { lines.reduce(0) { $0 + $1.amount } }
+
+    var json: Value { json(nil) }
+
+    /// As JSON, with whose prices they are.
+    func json(_ prices: PricesInForce?) -> Value {
         .fields(
             ("model", .string(model)),
             ("modelProvider", provider.isEmpty ? nil : .string(provider)),
             ("costAmount", cost.map { .number("\($0)") }),
+            ("sumAmount", cost == nil ? nil : .number(DecimalText.text(PriceQuote.sum(lines), places: 21))),
             ("unpriced", cost == nil ? .string("\(unpriced.name)") : nil),
             ("match", match == .none ? nil : .string("\(match.name)")),
             ("priceDetail", derivation.isEmpty ? nil : .string(derivation)),
+            ("prices", prices?.json),
             (
                 "lines",
                 .array(

@@ -8,15 +8,17 @@ import Wire
 struct PriceRequest {
     var provider: [UInt8]
     var model: [UInt8]
+    var feature: [UInt8]
     var region: [UInt8]
     var tier: ServiceTier
     var at: Timestamp
     var usage: [UsageLine]
 
     /// A model alone, without usage.
-    init(provider: String, model: String, at: Timestamp) {
+    init(provider: String, model: String, feature: String = "", at: Timestamp) {
         self.provider = Array(provider.utf8)
         self.model = Array(model.utf8)
+        self.feature = Array(feature.utf8)
         self.at = at
         region = []
         tier = .standard
@@ -55,9 +57,17 @@ struct PriceRequest {
     func resolve(in book: PriceBook) -> Resolution {
         provider.withUnsafeBytes { provider in
             model.withUnsafeBytes { model in
-                book.resolve(provider: provider, model: model, feature: UnsafeRawBufferPointer(start: nil, count: 0))
+                feature.withUnsafeBytes { book.resolve(provider: provider, model: model, feature: $0) }
             }
         }
+    }
+
+    /// An event's `costInput` as of `at`, or now.
+    init(_ costInput: Value, feature: String?, at: Value?) throws {
+        let event = Value.fields(
+            ("eventName", .string("price")), ("featureKey", feature.map { .string($0) }), ("occurredAt", at ?? .string("\(Instant.now)")),
+            ("costInput", costInput))
+        try self.init(json: Array(event.json.utf8))
     }
 
     /// Reads one event; a usage error names the field that is wrong.
@@ -71,6 +81,7 @@ struct PriceRequest {
         func name(_ index: UInt32) -> [UInt8] { index == 0 ? [] : [UInt8](block.name(index)) }
         provider = name(event.provider)
         model = name(event.model)
+        feature = name(event.feature)
         region = name(event.region)
         tier = event.tier
         at = event.occurredAt

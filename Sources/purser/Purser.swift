@@ -16,10 +16,9 @@ struct Purser: ParsableCommand {
             """,
         version: Build.version,
         subcommands: [
-            SendCommand.self, MarginsCommand.self, EventsCommand.self, CustomersCommand.self, PriceCommand.self, PricesCommand.self,
-            KeysCommand.self,
-            JournalCommand.self,
-            CheckCommand.self, DemoCommand.self,
+            SendCommand.self, MarginsCommand.self, EventsCommand.self, VoidCommand.self, CustomersCommand.self,
+            PriceCommand.self, PricesCommand.self, RepriceCommand.self, SimulateCommand.self,
+            KeysCommand.self, JournalCommand.self, CheckCommand.self, DemoCommand.self,
         ]
     )
 
@@ -51,8 +50,16 @@ struct SharedOptions: ParsableArguments {
     func key(for target: Target) throws -> APIKey? { try APIKey.find(file: keyFile, for: target) }
 
     /// A connection for queries.
-    func connection() throws -> HTTPConnection {
+    func connection(seconds: Int) throws -> HTTPConnection {
         let target = try target()
-        return HTTPConnection(target: target, key: try key(for: target))
+        return HTTPConnection(target: target, key: try key(for: target), seconds: seconds)
+    }
+
+    /// The same options, to be typed again.
+    var words: [String] {
+        var words: [String] = []
+        if let to { words += ["--to", to] }
+        if let keyFile { words += ["--key-file", keyFile] }
+        return words
     }
 }

@@ -8,7 +8,10 @@ struct Service: ~Copyable {
 
     static let base = "/api/v1/client"
 
-    init(_ options: SharedOptions) throws { connection = try options.connection() }
+    /// Seconds that may pass until everything that was recorded has been looked at.
+    static let longSeconds = 3600
+
+    init(_ options: SharedOptions, seconds: Int = HTTPConnection.patience) throws { connection = try options.connection(seconds: seconds) }
 
     init(target: Target, key: APIKey?, seconds: Int = 30) { connection = HTTPConnection(target: target, key: key, seconds: seconds) }
 
@@ -49,8 +52,22 @@ struct Service: ~Copyable {
         }
         let error = body["error"]
         var text = (error?["message"]?.string ?? "HTTP status \(reply.status)").printable
+        // The number under which the daemon's side would look for it says nothing to a person, unless it is the daemon's fault.
+        if reply.status < 500, let mark = text.start(ofLast: " (errorId=") { text = String(text[..<mark]) }
         if let code = error?["code"]?.string { text += " [\(code.printable)]" }
         if reply.status == 401 { text += "\n        give the API key with --key-file FILE or PURSER_API_KEY" }
         return Answer(status: reply.status, data: data, refusal: text)
+    }
+}
+
+extension String {
+    /// Where the last occurrence of a text begins.
+    fileprivate func start(ofLast text: String) -> Index? {
+        var index = endIndex
+        while index > startIndex {
+            index = self.index(before: index)
+            if self[index...].hasPrefix(text) { return index }
+        }
+        return nil
     }
 }

@@ -22,18 +22,23 @@ struct Table {
         var text: String
         /// Shown in red where there is colour.
         var isLoss = false
+        /// Shown faintly: it does not count.
+        var isFaint = false
         /// Of the bar column: -1...1 in thousandths.
         var share = 0
 
-        init(_ text: String, isLoss: Bool = false, share: Int = 0) {
+        init(_ text: String, isLoss: Bool = false, isFaint: Bool = false, share: Int = 0) {
             self.text = text
             self.isLoss = isLoss
+            self.isFaint = isFaint
             self.share = share
         }
     }
 
     var columns: [Column]
     var rows: [[Cell]] = []
+    /// Under a rule at the foot, above the totals.
+    var subtotals: [Cell]?
     /// Under a rule at the foot.
     var totals: [Cell]?
 
@@ -44,9 +49,17 @@ struct Table {
 
     init(_ columns: [Column]) { self.columns = columns }
 
+    /// Cells of the longest line.
+    func width(_ style: Style) -> Int {
+        var bare = style
+        bare.color = false
+        return render(bare).split(separator: "\n").map { String($0).cells }.max() ?? 0
+    }
+
     /// The lines, without a trailing line feed.
     func render(_ style: Style) -> String {
-        let everything = rows + (totals.map { [$0] } ?? [])
+        let foot = [subtotals, totals].compactMap(\.self)
+        let everything = rows + foot
         var widths: [Int] = []
         var layouts: [PointLayout] = []
         for (index, column) in columns.enumerated() {
@@ -72,10 +85,10 @@ struct Table {
                     return column.alignment == .point ? pad + title : title + pad
                 }))
         for row in rows { lines.append(line(row, widths, layouts, style)) }
-        if let totals {
+        if !foot.isEmpty {
             let rule = style.unicode ? "─" : "-"
             lines.append(style.dim(widths.map { String(repeating: rule, count: $0) }.joined(separator: "  ")))
-            lines.append(line(totals, widths, layouts, style))
+            for row in foot { lines.append(line(row, widths, layouts, style)) }
         }
         return lines.joined(separator: "\n")
     }
@@ -105,7 +118,17 @@ struct Table {
         return safe.cut(toCells: Table.textCells, mark: style.unicode ? "…" : "~")
     }
 
-    private func paint(_ cell: Cell, _ text: String, _ style: Style) -> String { cell.isLoss ? style.red(text) : text }
+    private func paint(_ cell: Cell, _ text: String, _ style: Style) -> String {
+        cell.isFaint ? style.dim(text) : cell.isLoss ? style.red(text) : text
+    }
+
+    /// A magnitude in thousandths of the widest, at least one for anything that is not zero; its sign is kept.
+    static func share(_ amount: Amount, of widest: UInt128) -> Int {
+        guard widest > 0, amount.scaled != 0 else { return 0 }
+        let (product, overflow) = amount.scaled.magnitude.multipliedReportingOverflow(by: 1000)
+        let part = max(1, Int(overflow ? amount.scaled.magnitude / max(1, widest / 1000) : product / widest))
+        return amount.scaled < 0 ? -part : part
+    }
 
     /// Cells side by side, without blanks at the end of the line.
     private func joined(_ cells: [String]) -> String {

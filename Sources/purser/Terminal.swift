@@ -28,6 +28,19 @@ enum Terminal {
     /// What standard output can show.
     static var style: Style { style(of: STDOUT_FILENO) }
 
+    /// What standard error can show.
+    static var errorStyle: Style { style(of: STDERR_FILENO) }
+
+    /// Whether a person can be asked.
+    static var canAsk: Bool { inputIsTerminal && errorIsTerminal }
+
+    /// Asks on standard error; only `y` and `yes` mean yes.
+    static func agrees(_ question: String) -> Bool {
+        status(question + " [y/N] ")
+        let answer = (readLine() ?? "").lowercased()
+        return answer == "y" || answer == "yes"
+    }
+
     static var errorIsTerminal: Bool { isatty(STDERR_FILENO) == 1 }
     static var inputIsTerminal: Bool { isatty(STDIN_FILENO) == 1 }
 
