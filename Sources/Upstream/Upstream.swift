@@ -119,12 +119,12 @@ public enum Upstream {
         }
     }
 
-    /// A catalogue that comes with the right name keeps it.
+    /// A catalogue that comes with the right name keeps it: the one of its content, or the built-in one's.
     private static func version(of document: CatalogueDocument, day: String, isNamed: Bool) -> String {
         let hash = document.contentHash
-        if isNamed, document.version == CatalogueBundle.version(day: String(document.version.prefix(10)), content: hash) {
-            return document.version
-        }
+        guard isNamed else { return CatalogueBundle.version(day: day, content: hash) }
+        let named = CatalogueBundle.version(day: String(document.version.prefix(10)), content: hash)
+        if document.version == named || document.bundle == CatalogueBundle.builtIn() { return document.version }
         return CatalogueBundle.version(day: day, content: hash)
     }
 }

@@ -176,6 +176,20 @@ enum Base {
         #expect(text.contains("alias acme-ai\n") && text.contains("maker acme-*\n"))
     }
 
+    @Test func aBundleIsTakenAsItIsUnderItsOwnName() throws {
+        let base = Base.catalogue("model a\nnames a\nrate input=1/M")
+        let builtIn = CatalogueBundle.builtIn()
+        let back = try Upstream.update(base: base, upstream: builtIn, day: "2030-01-01")
+        #expect(back.bundle == builtIn)
+        #expect(try back.version == PriceBook.builtIn().version)
+        // One that says something else than its version stands for gets a version of its own.
+        let edited = Base.catalogue("model a\nnames a\nrate input=2/M")
+        let taken = try Upstream.update(base: base, upstream: edited, day: "2030-01-01")
+        #expect(taken.format == .bundle)
+        #expect(taken.version.hasPrefix("2030-01-01-"))
+        #expect(try Upstream.update(base: base, upstream: taken.bundle, day: "2031-01-01").version == taken.version)
+    }
+
     @Test func providersComeAndGo() throws {
         let base = Base.catalogue("model a\nnames a\nrate input=1/M")
         let updated = try Base.update(
