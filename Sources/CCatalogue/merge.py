@@ -170,6 +170,10 @@ def merged(offers, day):
         if model is None and offer.provider == 'fireworks':
             name = f'accounts/fireworks/models/{offer.name}'
             model, owner = known(offer.provider, name)
+        named = taken.get((offer.provider, offer.name.lower()))
+        if model is None and named is not None and not isinstance(named, Offer):
+            # An identifier that is a name though its row's own rules leave it out.
+            name, model, owner = offer.name, named, offer.provider
         if model is not None:
             ours = rates_at(owner, model, day)
             if not REGIONAL.match(name) or taken.get((owner, name.lower())) is model or agree(ours, theirs):
