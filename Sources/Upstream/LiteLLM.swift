@@ -2,7 +2,7 @@
 //
 // Its format: an object of models, each with its provider and flat fields. It comes second: an entry becomes a row only where
 // no other source has a row for its name, under its short name, or under litellm's own key where another entry of other
-// rates has that. The multipliers by region of rows that other sources have are litellm's as well.
+// rates has that. Rows of other sources have from litellm their multipliers by region, and the rates of calls that they lack.
 
 internal import Core
 internal import Pricing
@@ -80,7 +80,7 @@ struct LiteLLM {
             if !reader.offer.cards.isEmpty {
                 offers.append(reader.offer)
             } else if reader.reasons.isEmpty {
-                overlay.leave("\(row.key): no rate")
+                overlay.leave("\(row.key): \(row.costs().any ? "no rate of a kind that is metered" : "no rates")")
             }
         }
         return offers
@@ -99,7 +99,10 @@ struct LiteLLM {
 
     // Rows
 
-    /// The rows of other sources, by provider.
+    /// Calls beside tokens, which a row of another source gets from litellm where it has none.
+    private static let calls: Set<String> = ["webSearches", "toolCalls"]
+
+    /// The rows of other sources, by provider, without what they have from litellm.
     private struct Others {
         var finders: [String: (rows: [CatalogueModel], finder: RowFinder)] = [:]
         var fallbacks: [String: [String]] = [:]
@@ -108,7 +111,7 @@ struct LiteLLM {
 
         init(_ document: CatalogueDocument) {
             for provider in document.providers {
-                let rows = provider.models.filter { $0.source != LiteLLM.source }
+                let rows = provider.models.filter { $0.source != LiteLLM.source }.map { $0.without(ratesOf: LiteLLM.source) }
                 guard !rows.isEmpty else { continue }
                 finders[provider.id] = (rows, RowFinder(rows))
                 fallbacks[provider.id] = provider.fallbacks
@@ -121,10 +124,10 @@ struct LiteLLM {
             return entry.finder.find(name).map { entry.rows[$0] }
         }
 
-        /// The row of a provider or of one it falls back to.
-        func known(_ provider: String, _ name: String) -> CatalogueModel? {
+        /// The row of a provider or of one it falls back to, and whose it is.
+        func known(_ provider: String, _ name: String) -> (owner: String, model: CatalogueModel)? {
             guard finders[provider] != nil else { return nil }
-            for other in [provider] + (fallbacks[provider] ?? []) { if let model = find(other, name) { return model } }
+            for other in [provider] + (fallbacks[provider] ?? []) { if let model = find(other, name) { return (other, model) } }
             return nil
         }
     }
@@ -134,8 +137,10 @@ struct LiteLLM {
         var rows: [String: [CatalogueModel]] = [:]
         var order: [String] = []
         var taken: [String: [String: LiteLLMOffer?]] = [:]
+        /// By row: what litellm has for calls that the row does not price.
+        var added: [CatalogueDiff.Row: [String: Set<Int64>]] = [:]
         for offer in offers {
-            guard !isKnown(offer, others) else { continue }
+            guard !isKnown(offer, others, &added) else { continue }
             let family = offer.row.litellmProvider.prefix { $0 != "-" }
             var isPlaced = false
             for name in [offer.name, offer.row.key, "\(family)/\(offer.name)"] where !isPlaced {
@@ -164,23 +169,67 @@ struct LiteLLM {
             provider.isSecondary = true
             overlay.lay(rows[id] ?? [], of: provider)
         }
+        addCalls(added)
         for offer in offers where !offer.regions.isEmpty && ["openai", "anthropic", "google"].contains(offer.provider) {
             if let model = others.find(offer.provider, offer.name) { overlay.setRegions(offer.regions, provider: offer.provider, model.id) }
         }
     }
 
-    /// Whether another source has a row for this name, or the same rates for it without its date.
-    private func isKnown(_ offer: LiteLLMOffer, _ others: Others) -> Bool {
+    /// Whether another source has a row for this name, or the same rates for it without its date. `added` gets what litellm
+    /// has for calls that such a row does not price.
+    private mutating func isKnown(_ offer: LiteLLMOffer, _ others: Others, _ added: inout [CatalogueDiff.Row: [String: Set<Int64>]]) -> Bool
+    {
         let theirs = offer.base
         let full = LiteLLM.fireworks + offer.name
-        let model = others.known(offer.provider, offer.name) ?? (offer.provider == "fireworks" ? others.known("fireworks", full) : nil)
-        if let model {
-            let ours = rates(model)
-            let isNamed = model.names.contains { $0.lowercased() == offer.name.lowercased() || $0.lowercased() == full.lowercased() }
-            if isNamed || theirs.keys.contains(where: { ours[$0] != nil }) { return true }
+        if let known = others.known(offer.provider, offer.name) ?? (offer.provider == "fireworks" ? others.known("fireworks", full) : nil) {
+            let ours = rates(known.model)
+            let names = known.model.names.map { $0.lowercased() }
+            let isNamed = names.contains(offer.name.lowercased()) || names.contains(full.lowercased())
+            if isNamed || !LiteLLM.isRegional(offer.name) || agree(ours, theirs) {
+                for (kind, rate) in theirs where ours[kind] == nil {
+                    if !LiteLLM.calls.contains(kind) {
+                        guard !LiteLLM.shared.contains(kind) else { continue }
+                        overlay.leave("\(offer.row.key): \(kind), for a row that another source has without it")
+                    } else if known.owner == offer.provider {
+                        let row = CatalogueDiff.Row(provider: known.owner, model: known.model.id)
+                        added[row, default: [:]][kind, default: []].insert(rate)
+                    }
+                }
+                return true
+            }
         }
         return LiteLLM.shorter(offer.name).contains { name in
             others.find(offer.provider, name).map { agree(rates($0), theirs) } ?? false
+        }
+    }
+
+    /// Kinds that every list has, and leaves out where they are not charged apart.
+    private static let shared: Set<String> = ["input", "output", "cacheRead", "cacheWrite", "cacheWrite1h", "reasoning"]
+
+    /// A region in front of a name, as litellm spells it: the patterns of others do not see it, and their rates are those of
+    /// no region.
+    static func isRegional(_ name: String) -> Bool {
+        guard let slash = name.firstIndex(of: "/") else { return false }
+        let region = name[..<slash]
+        if ["us", "eu", "apac", "global", "global-standard"].contains(region) { return true }
+        // `eu-west-1`, `us-gov-east-1`
+        var parts = region.split(separator: "-", omittingEmptySubsequences: false)
+        if parts.count == 4, parts[1] == "gov" { parts.remove(at: 1) }
+        func isLetters(_ text: Substring) -> Bool { !text.isEmpty && text.utf8.allSatisfy { (0x61...0x7A).contains($0) } }
+        return parts.count == 3 && parts[0].count == 2 && isLetters(parts[0]) && isLetters(parts[1]) && parts[2].count == 1
+            && parts[2].utf8.allSatisfy { $0 &- 0x30 < 10 }
+    }
+
+    /// Gives rows of other sources the calls that litellm has one rate for.
+    private mutating func addCalls(_ added: [CatalogueDiff.Row: [String: Set<Int64>]]) {
+        for (row, calls) in added.sorted(by: { $0.key < $1.key }) {
+            for (kind, rates) in calls where rates.count > 1 {
+                overlay.leave("\(row.provider)/\(row.model): \(kind) at several rates, for a row that another source has without it")
+            }
+        }
+        overlay.setCalls { provider, model in
+            let calls = added[CatalogueDiff.Row(provider: provider, model: model)] ?? [:]
+            return calls.compactMapValues { $0.count == 1 ? $0.first : nil }
         }
     }
 

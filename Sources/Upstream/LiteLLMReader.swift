@@ -73,7 +73,6 @@ struct LiteLLMReader {
         }
         guard offer.cards.contains(where: { $0.tier.isEmpty && $0.above == nil }) else {
             offer.cards = []
-            if costs.any { report("no rate of a kind that is metered") }
             return
         }
         try reportCaches()
@@ -148,11 +147,18 @@ struct LiteLLMReader {
         for tier in ["", "batch", "flex", "priority"] where table.keys.contains(where: { $0.tier == tier }) {
             let own = table[Place(tier: tier, above: nil)] ?? [:]
             for start in starts.map(Optional.init) + [nil] {
-                // A batch has its own rates in every band; the other tiers take the standard band's where they have none.
-                let below = tier == "batch" ? [band("", start), own] : [own, band("", start)]
-                let rates = (below + [band(tier, start)]).reduce(base) { $0.merging($1) { $1 } }
+                // A batch has only its own rates: a part without one is charged with its total. The other tiers have the
+                // standard ones where they have none, but for reasoning, which follows the output's.
+                let totals = base.filter { $0.key == "input" || $0.key == "output" }
+                let below = tier == "batch" ? [totals, own] : [base, own, band("", start)]
+                var rates = (below + [band(tier, start)]).reduce(into: [:]) { $0.merge($1) { $1 } }
+                if !tier.isEmpty, own["output"] != nil, own["reasoning"] == nil { rates["reasoning"] = nil }
                 cards.append(LiteLLMOffer.Card(tier: tier, above: start, rates: rates))
             }
+        }
+        // Said twice: a band that raises the output raises it too.
+        if cards.allSatisfy({ $0.above != nil || $0.rates["reasoning"] == nil || $0.rates["reasoning"] == $0.rates["output"] }) {
+            for index in cards.indices { cards[index].rates["reasoning"] = nil }
         }
         return cards
     }

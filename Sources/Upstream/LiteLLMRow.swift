@@ -136,7 +136,7 @@ struct LiteLLMOffer {
     private static let thousands: Set<String> = ["pages", "webSearches", "toolCalls", "searchUnits"]
     private static let ones: Set<String> = ["seconds", "outputSeconds", "images", "inputImages", "requests"]
 
-    private static func written(_ rates: [String: Int64]) -> [CatalogueRate] {
+    static func written(_ rates: [String: Int64]) -> [CatalogueRate] {
         let sorted = rates.sorted { (CatalogueRate.order(of: $0.key) ?? 0) < (CatalogueRate.order(of: $1.key) ?? 0) }
         return sorted.map { kind, rate in
             let (places, unit) = thousands.contains(kind) ? (12, "/k") : ones.contains(kind) ? (15, "") : (9, "/M")

@@ -64,6 +64,23 @@ struct Overlay {
         document.providers[index].models[row].regions = regions
     }
 
+    /// Sets the rates of calls that rows of other sources have from this list: `calls` gives them by kind for a provider's row.
+    mutating func setCalls(_ calls: (String, String) -> [String: Int64]) {
+        for index in document.providers.indices {
+            let id = document.providers[index].id
+            for row in document.providers[index].models.indices {
+                let model = document.providers[index].models[row]
+                if model.source == source { continue }
+                let rates = LiteLLMOffer.written(calls(id, model.id))
+                if rates.isEmpty, model.also.first != source { continue }
+                var fresh = model.without(ratesOf: source)
+                if !rates.isEmpty { fresh.also = [source] + rates.map(\.kind).sorted() }
+                for card in fresh.cards.indices { fresh.cards[card].add(rates) }
+                if fresh != model { document.providers[index].models[row] = fresh }
+            }
+        }
+    }
+
     /// The rows of others behind the ones they stood behind.
     private static func interleave(_ rows: [CatalogueModel], _ others: [CatalogueModel], as base: [CatalogueModel]) -> [CatalogueModel] {
         guard !others.isEmpty else { return rows }
@@ -102,5 +119,27 @@ struct Overlay {
 
     func result(_ format: UpstreamFormat) -> LaidCatalogue {
         LaidCatalogue(format: format, document: document, kept: kept, leftOut: leftOut.sorted())
+    }
+}
+
+extension CatalogueModel {
+    /// The row without the rates that it has from another list.
+    func without(ratesOf list: String) -> CatalogueModel {
+        guard also.first == list else { return self }
+        var model = self
+        for card in model.cards.indices { model.cards[card].rates.removeAll { also.dropFirst().contains($0.kind) } }
+        model.also = []
+        return model
+    }
+}
+
+extension CatalogueCard {
+    /// Adds rates, each in its place, where the card has none of the kind.
+    mutating func add(_ more: [CatalogueRate]) {
+        for rate in more where !rates.contains(where: { $0.kind == rate.kind }) {
+            let order = CatalogueRate.order(of: rate.kind) ?? 0
+            let at = rates.firstIndex { CatalogueRate.order(of: $0.kind) ?? 0 > order } ?? rates.endIndex
+            rates.insert(rate, at: at)
+        }
     }
 }

@@ -125,21 +125,78 @@ import Testing
         #expect(updated.diff.changed.first?.changes == [CatalogueDiff.Change(condition: "", what: "region", old: nil, new: "eu=1.1")])
     }
 
+    @Test func reasoningFollowsTheOutputUnlessItHasARateOfItsOwn() throws {
+        func lines(_ more: String) throws -> [String] {
+            let row = #""m":{"litellm_provider":"acme","input_cost_per_token":1e-6,"output_cost_per_token":2e-6,\#(more)}"#
+            return try rows(row).filter { $0.hasPrefix("rate") }
+        }
+        #expect(try lines(#""output_cost_per_reasoning_token":2e-6"#) == ["rate input=1/M output=2/M"])
+        #expect(try lines(#""output_cost_per_reasoning_token":3e-6"#) == ["rate input=1/M output=2/M reasoning=3/M"])
+        #expect(
+            try lines(#""output_cost_per_reasoning_token":3e-6,"output_cost_per_token_flex":1e-6,"cache_read_input_token_cost":1e-7"#)
+                == ["rate input=1/M output=2/M cacheRead=0.1/M reasoning=3/M", "rate tier=flex input=1/M output=1/M cacheRead=0.1/M"])
+        // A batch has nothing but the totals of the standard rates.
+        #expect(
+            try lines(#""output_cost_per_token_batches":1e-6,"cache_read_input_token_cost":1e-7"#)
+                == ["rate input=1/M output=2/M cacheRead=0.1/M", "rate tier=batch input=1/M output=1/M"])
+    }
+
+    @Test func rowsOfOtherSourcesGetTheCallsThatTheyLack() throws {
+        let context = #""search_context_cost_per_query":{"search_context_size_low":0.01}"#
+        let base = Base.catalogue("model a\nnames a a-1\nrate tier=batch input=1/M\nrate input=2/M")
+        let list = #"{"a":{"litellm_provider":"acme","input_cost_per_token":2e-6,\#(context)}}"#
+        let updated = try Base.update(base, list)
+        let text = String(decoding: updated.bundle, as: UTF8.self)
+        #expect(
+            text.contains(
+                "model a\nalso litellm webSearches\nnames a a-1\n"
+                    + "rate tier=batch input=1/M webSearches=10/k\nrate input=2/M webSearches=10/k"
+            ))
+        // The same again changes nothing, another rate is taken over, and none takes it away.
+        #expect(try Base.update(updated.bundle, list).diff.isEmpty)
+        let dearer = try Base.update(updated.bundle, list.replacing("0.01", with: "0.02"))
+        #expect(dearer.diff.changed.first?.changes.map(\.new) == ["20/k", "20/k"])
+        let without = try Base.update(updated.bundle, list.replacing(context, with: #""mode":"chat""#))
+        #expect(without.diff.changed.first?.changes.map(\.new) == [nil, nil])
+        // Two rates for one row are no answer.
+        let two =
+            #"{"a":{"litellm_provider":"acme",\#(context)},"a-1":{"litellm_provider":"acme",\#(context.replacing("0.01", with: "0.02"))}}"#
+        let undecided = try Base.update(base, two)
+        #expect(undecided.diff.isEmpty)
+        #expect(undecided.leftOut == ["acme/a: webSearches at several rates, for a row that another source has without it"])
+    }
+
+    @Test func regionsInNamesAreTold() throws {
+        for name in ["eu/gpt", "us-gov-east-1/x", "ap-south-1/meta.x", "global-standard/x"] { #expect(LiteLLM.isRegional(name), "\(name)") }
+        for name in ["gpt", "eu", "europe/x", "a-b-1/x", "eu-west-10/x", "eu-WEST-1/x", "eu--1/x", "/x", "-/"] {
+            #expect(!LiteLLM.isRegional(name), "\(name)")
+        }
+        let base = Base.catalogue("model gpt\nnames gpt\nlike *gpt*\nrate input=1/M")
+        let updated = try Base.update(
+            base,
+            """
+            {"eu/gpt":{"litellm_provider":"acme","input_cost_per_token":2e-6},
+            "us/gpt":{"litellm_provider":"acme","input_cost_per_token":1e-6},
+            "my-gpt":{"litellm_provider":"acme","input_cost_per_token":2e-6}}
+            """)
+        #expect(updated.diff.added.map(\.model) == ["eu/gpt"])
+    }
+
     @Test func whatStandsForUnknownIsNoPrice() throws {
         #expect(
             try leftOut(#""input_cost_per_token":0,"output_cost_per_token":0.0"#)
                 == ["m: all rates are 0, which stands for free and for unknown"])
-        #expect(try leftOut(#""mode":"chat""#) == ["m: no rate"])
+        #expect(try leftOut(#""mode":"chat""#) == ["m: no rates"])
         #expect(
             try leftOut(#""input_cost_per_token":1e-6,"cache_creation_input_token_cost":0"#)
                 == ["m: a cache write at 0, less than the same tokens not cached"])
         #expect(
             try leftOut(#""input_cost_per_token_priority":1e-6"#)
-                == ["m: no rate of a kind that is metered", "m: rates of a tier or a band without standard ones"])
+                == ["m: rates of a tier or a band without standard ones"])
         #expect(try leftOut(#""input_cost_per_token":1e-6,"input_cost_per_token_ultrafast":1e-6"#) == ["m: rates of the tier ultrafast"])
         #expect(
             try leftOut(#""output_cost_per_image":0.1,"output_cost_per_image_2K":0.2,"mode":"image_generation""#)
-                == ["m: images by size", "m: no rate of a kind that is metered"])
+                == ["m: images by size"])
         #expect(try leftOut(#""input_cost_per_token":1e-6,"off_peak_pricing":{"hours_utc":"01:00-02:00"}"#) == ["m: off-peak hours"])
         #expect(
             try leftOut(#""input_cost_per_token":1e-6,"off_peak_pricing":{"windows":[{"hours_utc":"x-y","weekdays":[1]}]}"#)
