@@ -66,6 +66,12 @@ struct Chunk {
     /// Whether the next batch still belongs to it.
     var isUnfinished: Bool { end.segment == position.segment && end.raw - position.raw < ChunkLog.chunkBytes }
 
+    /// About how much journal it is. The batch that ends it may stand in the next segment.
+    var bytes: Int {
+        guard end.segment == position.segment else { return Int(ChunkLog.chunkBytes) + Int(end.offset) }
+        return Int(clamping: end.raw - position.raw)
+    }
+
     func mayHold(_ probes: [ChunkProbe]) -> Bool { filter.withUnsafeBytes { bytes in probes.allSatisfy { $0.isIn(bytes) } } }
 }
 

@@ -58,7 +58,7 @@ extension Projection {
                 rest = min(below, chunk.firstSequence + chunk.events)
                 return false
             }
-            budget -= Int(clamping: chunk.end.raw - chunk.position.raw)
+            budget -= chunk.bytes
             var matches: [FoundEvent] = []
             let cursor = try correctionCursor()
             try forEachEvent(from: chunk.position, to: chunk.end) { (event, position) throws(QueryError) in

@@ -88,7 +88,7 @@ extension Projection {
             // A description that is looked at costs something too.
             budget -= ChunkProbe.filterBytes
             guard mayHold(chunk) else { return true }
-            budget -= Int(clamping: chunk.end.raw - chunk.position.raw)
+            budget -= chunk.bytes
             if let last = list.indices.last, list[last].to == chunk.position {
                 list[last].to = chunk.end
             } else {

@@ -18,6 +18,21 @@ func filledJournal(batches: Int, seed: UInt64, id: JournalID = .random()) throws
     return journal
 }
 
+/// Prices what is unpriced, and voids one of those and another one.
+func correct(_ journal: TestJournal) throws {
+    let projection = try Projection(path: journal.directory + "/first.db", storage: journal.storage, journal: journal.id)
+    #expect(projection.catchUp(through: journal.end))
+    let query = RepriceQuery(prices: TestPrices.third.texts, filter: EventFilter())
+    let block = try projection.corrections { .repriceBlock(query, from: $0) }
+    let first = try #require(block.corrections.first)
+    _ = try journal.commit(block, run: 1)
+    for event in [journal.events[Int(first.sequence) - 1], journal.events[1]] {
+        #expect(projection.catchUp(through: journal.end))
+        let void = try projection.corrections { _ in .void(key: Array(event.key.utf8), position: nil, reason: [0x78]) }
+        _ = try journal.commit(void, run: 0)
+    }
+}
+
 /// Every row of every table that queries read, as text.
 func dump(_ projection: Projection) throws -> [String] {
     let database = try #require(projection.books).database
@@ -187,6 +202,7 @@ func freshDump(_ journal: TestJournal) throws -> [String] {
     /// Fails the Nth use of SQLite for every N until none fails: nothing is lost, counted twice, or in the way afterwards.
     @Test(arguments: [10, 13, 5, 11] as [Int32]) func anySingleFailureOfSQLiteIsSurvived(code: Int32) throws {
         let journal = try filledJournal(batches: 3, seed: 9)
+        try correct(journal)
         let expected = try freshDump(journal)
         let query = Query.margins(MarginsQuery(groupBy: [.customer, .day], filter: EventFilter(), timezone: []))
         var healthy: [UInt8] = []
