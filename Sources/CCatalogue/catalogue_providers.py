@@ -3,8 +3,11 @@
 # The companies that make models, and the names of theirs: a name given without a provider belongs to its maker. Some of
 # them host other makers' models as well, so the names are given where not all rows are their own.
 MAKERS = {
-    'anthropic': '*', 'arcee': '* !*/*', 'aws': '*amazon.* nova-* titan-*', 'cohere': '*', 'cursor': 'composer*',
-    'dashscope': 'qwen* qwq* qvq*', 'deepseek': '*', 'elevenlabs': '*', 'google': '* !*claude*', 'meta': '*', 'minimax': '*',
+    'ai21': '*', 'anthropic': '*', 'arcee': '* !*/*', 'aws': '*amazon.* nova-* titan-*', 'cohere': '*', 'cursor': 'composer*',
+    'dashscope': 'qwen* qwq* qvq*', 'deepseek': 'deepseek*', 'elevenlabs': '*',
+    'google': 'gemini* gemma* imagen* veo-* lyria* learnlm* medlm* chirp* text-* chat-bison* palm* nano-banana* deep-research* '
+              'multimodalembedding* virtual-try-on* semantic-ranker*',
+    'meta': '*', 'minimax': '*',
     'mistral': '*', 'moonshotai': '*', 'openai': '*', 'perplexity': 'sonar* pplx* perplexity/*', 'typesafe': '*',
     'voyageai': '*', 'x-ai': '*', 'zhipuai': '*',
 }

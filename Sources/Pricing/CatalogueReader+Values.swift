@@ -11,8 +11,13 @@ struct Words {
 
     mutating func next() -> Text? {
         skip()
+        guard let base = line.baseAddress else { return nil }
         let start = at
-        while at < line.count, line[at] != 0x20, line[at] != 0x09, line[at] != 0x0D { at += 1 }
+        while at < line.count {
+            let byte = base.load(fromByteOffset: at, as: UInt8.self)
+            if byte == 0x20 || byte == 0x09 || byte == 0x0D { break }
+            at += 1
+        }
         return at > start ? Text(rebasing: line[start..<at]) : nil
     }
 

@@ -24,10 +24,11 @@ struct CatalogueReader: ~Copyable {
     }
 
     mutating func read(into tables: inout PriceTables) throws(PriceBookError) {
-        while at < bytes.count {
+        while at < bytes.count, let base = bytes.baseAddress {
             line += 1
             var end = at
-            while end < bytes.count, bytes[end] != 0x0A { end += 1 }
+            // Inside by the loop's own condition.
+            while end < bytes.count, base.load(fromByteOffset: end, as: UInt8.self) != 0x0A { end += 1 }
             var words = Words(Text(rebasing: bytes[at..<end]))
             at = end + 1
             guard let word = words.next(), word[0] != 0x23 else { continue }
@@ -128,7 +129,10 @@ struct CatalogueReader: ~Copyable {
     private func like(_ words: inout Words, _ tables: inout PriceTables) throws(PriceBookError) {
         guard entry >= 0 else { throw error("no model yet") }
         let first = tables.globs.count
-        while let glob = words.next() { tables.globs.append(glob) }
+        while let glob = words.next() {
+            tables.globs.append(glob)
+            tables.globLetters.append(Glob.letters(glob))
+        }
         guard tables.globs.count > first else { throw error("like without a pattern") }
         tables.patterns.append(Pattern(entry: Int32(entry), first: Int32(first), count: Int32(tables.globs.count - first)))
     }

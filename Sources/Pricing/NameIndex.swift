@@ -13,12 +13,14 @@ struct NameRecord {
 }
 
 struct NameIndex: ~Copyable {
-    private(set) var records = GrowingBuffer<NameRecord>(capacity: 8192)
+    private(set) var records: GrowingBuffer<NameRecord>
     private var slots: UnsafeMutablePointer<Int32>
     private var slotCount: Int
 
-    init() {
-        slotCount = 16_384
+    /// `capacity` is a power of two: as many names before it grows.
+    init(capacity: Int) {
+        records = GrowingBuffer(capacity: capacity)
+        slotCount = capacity * 2
         slots = .allocate(capacity: slotCount)
         slots.initialize(repeating: -1, count: slotCount)
     }
@@ -90,6 +92,10 @@ enum Glob {
         var t = 0
         var star = -1
         var mark = 0
+        // Most patterns begin with a letter that most names do not begin with.
+        if let first = pattern.first, first != 0x2A, first != 0x23, let other = text.first, NameIndex.fold(first) != NameIndex.fold(other) {
+            return false
+        }
         while t < text.count {
             if p < pattern.count, pattern[p] == 0x2A {
                 star = p
@@ -101,6 +107,11 @@ enum Glob {
             } else if star >= 0 {
                 p = star + 1
                 mark += 1
+                // On to the next place where what follows the star may begin.
+                if p < pattern.count, pattern[p] != 0x23, pattern[p] != 0x2A {
+                    let next = NameIndex.fold(pattern[p])
+                    while mark < text.count, NameIndex.fold(text[mark]) != next { mark += 1 }
+                }
                 t = mark
             } else {
                 return false
@@ -121,6 +132,15 @@ enum Glob {
             }
         }
         return found
+    }
+
+    /// One bit for every byte that is itself: a text without all the bits of a pattern does not match it.
+    static func letters(_ text: Text) -> UInt64 {
+        var mask: UInt64 = 0
+        for (index, byte) in text.enumerated() where byte != 0x2A && byte != 0x23 && (byte != 0x21 || index > 0) {
+            mask |= 1 << UInt64(NameIndex.fold(byte) & 63)
+        }
+        return mask
     }
 
     private static func one(_ pattern: UInt8, _ byte: UInt8) -> Bool {

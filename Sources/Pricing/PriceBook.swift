@@ -73,6 +73,10 @@ public final class PriceBook {
 
     private func linkFallbacks() throws(PriceBookError) {
         rowCount = tables.pointee.entries.count
+        for index in tables.pointee.providers.indices { call(tables.pointee.providers[index].id, index) }
+        for index in tables.pointee.providers.indices {
+            for alias in tables.pointee.providers[index].aliases { call(alias, index) }
+        }
         for index in tables.pointee.providers.indices {
             for name in tables.pointee.providers[index].fallbackNames {
                 guard let other = tables.pointee.providers.firstIndex(where: { sameBytes($0.id, name) }) else {
@@ -83,5 +87,10 @@ public final class PriceBook {
                 tables.pointee.providers[index].fallbacks.append(other)
             }
         }
+    }
+
+    /// Names a provider, unless another one has the name.
+    private func call(_ name: UnsafeRawBufferPointer, _ provider: Int) {
+        if tables.pointee.providerNames.first(name) < 0 { _ = tables.pointee.providerNames.add(name, provider: provider, entry: provider) }
     }
 }

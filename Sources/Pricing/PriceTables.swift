@@ -120,7 +120,11 @@ struct PriceTables: ~Copyable {
     var links = GrowingBuffer<Link>()
     var patterns = GrowingBuffer<Pattern>()
     var globs = GrowingBuffer<Text>()
-    var names = NameIndex()
+    /// Of each glob, which letters it asks for.
+    var globLetters = GrowingBuffer<UInt64>()
+    var names = NameIndex(capacity: 8192)
+    /// Identifiers and aliases of the providers; the first one that has a name owns it.
+    var providerNames = NameIndex(capacity: 512)
     var providers: [Provider] = []
     var sources: [Text] = []
     var rules: [OwnPrice] = []

@@ -128,3 +128,18 @@ private func judge(_ questions: String) throws -> [Int64] {
     #expect(process.terminationStatus == 0)
     return String(decoding: data, as: UTF8.self).split(separator: "\n").compactMap { Int64($0) }
 }
+
+@Test func noFloatingPointComesNearAPrice() throws {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let folder = root.appendingPathComponent("Sources/Pricing")
+    let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil).filter {
+        $0.pathExtension == "swift"
+    }
+    #expect(files.count > 20)
+    for file in files {
+        let text = try String(contentsOf: file, encoding: .utf8)
+        for type in [/\bDouble\b/, /\bFloat(?:16|32|64|80)?\b/, /\bCGFloat\b/] where text.contains(type) {
+            Issue.record("\(file.lastPathComponent) speaks of floating point")
+        }
+    }
+}

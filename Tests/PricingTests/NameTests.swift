@@ -128,3 +128,61 @@ private let table: [NameCase] = [
         #expect((resolution.entry >= 0) == (resolution.unpriced == .none))
     }
 }
+
+/// Names that matching the longest prefix gets wrong, or not at all, with what 100,000 tokens in and as many out cost.
+@Test(arguments: [
+    ("openai", "gpt-4.1", "1"), ("openai", "gpt-4.1-mini", "0.2"), ("openai", "gpt-4.1-nano", "0.05"), ("openai", "gpt-5", "1.125"),
+    ("openai", "gpt-5-mini", "0.225"), ("openai", "openai/gpt-4o", "1.25"), ("", "openai/gpt-4o", "1.25"), ("openai", "GPT-4o", "1.25"),
+    ("openai", "gpt-4o-mini", "0.075"), ("openai", "gpt-4-turbo", "4"), ("openai", "o3", "1"), ("openai", "o4-mini", "0.55"),
+    ("anthropic", "claude-3-5-sonnet-latest", "1.8"), ("anthropic", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "1.8"),
+    ("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "1.98"), ("", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "1.98"),
+    ("google", "models/gemini-2.5-pro", "1.125"), ("", "models/gemini-2.5-flash", "0.28"), ("azure", "azure/gpt-4.1", "1"),
+])
+func aNameCostsWhatItsOwnRowSays(_ provider: String, _ model: String, _ cost: String) throws {
+    let book = try PriceBook.builtIn()
+    #expect(book.price(provider, model, [line(.inputTokens, 100_000), line(.outputTokens, 100_000)]).cost == usd(cost))
+}
+
+/// Rows that only the second source has, in every shape it gives them.
+@Test(arguments: [
+    ("anthropic", "claude-mythos-5", "anthropic/claude-mythos-5"),
+    ("openai", "ft:gpt-4.1-2025-04-14:acme::a1b2", "openai/ft:gpt-4.1-2025-04-14"),
+    ("azure", "azure/eu/gpt-4o-2024-08-06", "azure/eu/gpt-4o-2024-08-06"),
+    ("bedrock", "bedrock/ap-south-1/meta.llama3-8b-instruct-v1:0", "aws/ap-south-1/meta.llama3-8b-instruct-v1:0"),
+    ("bedrock", "meta.llama3-8b-instruct-v1:0", "aws/meta.llama3-8b-instruct-v1:0"),
+    ("vertex_ai", "meta/llama-3.3-70b-instruct-maas", "google/meta/llama-3.3-70b-instruct-maas"),
+    ("deepgram", "nova-3", "deepgram/nova-3"), ("watsonx", "ibm/granite-3-8b-instruct", "watsonx/ibm/granite-3-8b-instruct"),
+    ("snowflake", "llama3.1-8b", "snowflake/llama3.1-8b"), ("cohere", "rerank-v3.5", "cohere/rerank-v3.5"),
+    ("", "gpt-4o", "openai/gpt-4o"), ("", "mistral-large-2411", "mistral/mistral-large"), ("", "jamba-1.5-mini", "ai21/jamba-1.5-mini"),
+    ("", "databricks-claude-opus-4-5", "databricks/databricks-claude-opus-4-5"),
+    ("", "llama-3.1-8b-instruct", "ovhcloud/Llama-3.1-8B-Instruct"), ("anthropic", "claude-opus-4-1-20250805", "anthropic/claude-opus-4-1"),
+])
+func aRowOfTheSecondSourceIsFoundAndTakesNobodysName(_ provider: String, _ model: String, _ row: String) throws {
+    #expect(try PriceBook.builtIn().row(provider, model) == row)
+}
+
+@Test func aRowFromAnotherSourceComesAfterTheFilesOwnPatterns() throws {
+    let own = "version 1\nprovider p\nsource a\nmodel own\nnames own\nlike x-*\nrate input=1/M\n"
+    let book = try catalogue(own + "model x\nsource b\nnames x\nrate input=2/M\nmodel y\nsource b\nnames y\nrate input=3/M\n")
+    #expect(book.row("p", "x") == "p/x")
+    #expect(book.row("p", "x-20250929") == "p/own")
+    #expect(book.row("p", "y-20250929") == "p/y")
+    #expect(book.rows().map(\.source) == ["a", "b", "b"])
+}
+
+@Test func aSecondaryProviderMakesNoNameAmbiguous() throws {
+    let files = ["provider p\n", "provider q\nsecondary\n", "provider r\nsecondary\n"].map {
+        Array(
+            ("version 1\n" + $0 + "model m\nnames m\nrate input=1/M\n" + ($0.hasSuffix("p\n") ? "" : "model n\nnames n\nrate input=1/M\n"))
+                .utf8)
+    }
+    let book = try files[0].withUnsafeBytes { p in
+        try files[1].withUnsafeBytes { q in
+            try files[2].withUnsafeBytes { r in
+                try PriceBook(catalogue: [p, q, r].enumerated().map { PriceBook.Source(name: "\($0.offset)", bytes: $0.element) })
+            }
+        }
+    }
+    #expect(book.row("", "m") == "p/m")
+    #expect(book.row("", "n") == "ambiguous_model")
+}
