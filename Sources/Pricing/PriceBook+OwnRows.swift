@@ -25,6 +25,9 @@ public struct OwnPriceRow: Equatable, Sendable {
 }
 
 extension PriceBook {
+    /// The numbers of all cards, each once, without flags: what `derivation(card:into:)` takes.
+    public var plainCards: StrideTo<Int> { stride(from: 0, to: cardCount, by: 1 << PriceBook.flagBits) }
+
     /// The prices of one's own in the order of their texts.
     public func ownRows() -> [OwnPriceRow] {
         tables.pointee.rules.map { rule in

@@ -71,11 +71,9 @@ struct PriceCard: Equatable {
     /// Every set of rates of one row.
     static func all(of row: String, in book: PriceBook) -> [PriceCard] {
         var cards: [PriceCard] = []
-        for number in 0..<book.cardCount {
-            guard let card = read(Int32(number), book), card.row == row else { continue }
-            // The same rates stand under several numbers, which differ in flags.
-            let isFlagged = card.conditions.contains { ["beforeFirstRate", "tierNotPriced", "providerFallback"].contains($0) }
-            if !isFlagged, !cards.contains(card) { cards.append(card) }
+        for number in book.plainCards {
+            guard let card = read(Int32(number), book), card.row == row, !cards.contains(card) else { continue }
+            cards.append(card)
         }
         return cards
     }

@@ -43,14 +43,17 @@ private final class FakeDaemon: @unchecked Sendable {
 
     func stop() {
         shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
         try? FileManager.default.removeItem(atPath: folder)
     }
 
     private func serve() {
         while true {
             let peer = accept(listener, nil, nil)
-            guard peer >= 0 else { return }
+            guard peer >= 0 else {
+                // Closed here, where nobody accepts on a number used anew.
+                close(listener)
+                return
+            }
             while let request = read(peer) {
                 lock.withLock { seen.append(request) }
                 let (status, type, body) = answer(request)
