@@ -13,8 +13,15 @@ import Synchronization
 import Upstream
 
 enum PriceRefresh {
-    /// What the last answer was tagged with; read and written by one round after the other.
-    private static let tag = Mutex<String?>(nil)
+    /// The tag of a list that said nothing new, and the catalogue it said nothing new to. Only then is there no use in reading it
+    /// again: a list that was refused, or that changed something, is looked at once more.
+    private struct Seen {
+        var tag: String
+        var base: Digest
+    }
+
+    /// Read and written by one round after the other.
+    private static let seen = Mutex<Seen?>(nil)
 
     static func work(_ configuration: Configuration) -> PeriodicWork? {
         guard let interval = configuration.priceRefresh else { return nil }
@@ -35,17 +42,21 @@ enum PriceRefresh {
     }
 
     private static func fetch(_ source: String, over base: [UInt8]?) -> PeriodicWork.Outcome {
+        let base = base ?? CatalogueBundle.builtIn()
+        let digest = PriceBook.digest(catalogue: base)
+        let tag = seen.withLock { $0?.base == digest ? $0?.tag : nil }
         let fetched: FetchedBytes
         do throws(FetchError) {
-            fetched = try Fetch.read(source, agent: "purserd/\(Version.text)", etag: tag.withLock { $0 })
+            fetched = try Fetch.read(source, agent: "purserd/\(Version.text)", etag: tag)
         } catch {
             return .failed("\(error)")
         }
         if fetched.isUnchanged { return .nothing }
         do throws(UpstreamError) {
-            let updated = try Upstream.update(base: base ?? CatalogueBundle.builtIn(), upstream: fetched.bytes, day: today())
-            tag.withLock { $0 = fetched.etag }
-            return updated.diff.isEmpty ? .nothing : .bytes(updated.bundle)
+            let updated = try Upstream.update(base: base, upstream: fetched.bytes, day: today())
+            guard updated.diff.isEmpty else { return .bytes(updated.bundle) }
+            seen.withLock { $0 = fetched.etag.map { Seen(tag: $0, base: digest) } }
+            return .nothing
         } catch {
             return .failed("\(source): \(error)")
         }

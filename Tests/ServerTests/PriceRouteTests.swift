@@ -23,12 +23,17 @@ private let base = "/api/v1/client"
         let client = host.connect()
         let set = try send(
             host, client, "POST \(base)/prices",
-            "{\"id\":\"deal\",\"model\":\"custom-1\",\"provider\":\"openai\",\"from\":\"2026-01-01T00:00:00Z\",\"rates\":{\"input\":\"2/M\",\"output\":0.000004}}"
+            """
+            {"id":"deal","model":"custom-1","provider":"openai","from":"2026-01-01T00:00:00Z",
+            "rates":{"input":"2/M","output":0.000004}}
+            """
         )
         #expect(set.0 == 201)
         #expect(set.1.contains("rates = { \\\"input\\\" = \\\"2/M\\\", \\\"output\\\" = \\\"0.000004\\\" }"))
         let event =
-            "{\"eventName\":\"c\",\"costInput\":{\"model\":\"custom-1\",\"modelProvider\":\"openai\",\"inputTokens\":1000000,\"outputTokens\":1000}}"
+            """
+            {"eventName":"c","costInput":{"model":"custom-1","modelProvider":"openai","inputTokens":1000000,"outputTokens":1000}}
+            """
         #expect(try send(host, client, eventsPath, event).1.contains("\"costAmount\":2.004"))
         #expect(try send(host, client, "POST \(base)/prices", "{\"id\":\"deal\",\"model\":\"custom-1\",\"perUnit\":1}").0 == 201)
         let list = try send(host, client, "GET \(base)/prices").1
@@ -105,7 +110,9 @@ private let base = "/api/v1/client"
         ]
         for body in wrong { #expect(try send(host, client, "POST \(base)/simulations", body).0 == 400, "\(body)") }
         let good =
-            "{\"substitutions\":[{\"model\":\"a\",\"asModel\":\"b\",\"asProvider\":null}],\"groupBy\":[\"day\"],\"timezone\":\"Europe/Berlin\"}"
+            """
+            {"substitutions":[{"model":"a","asModel":"b","asProvider":null}],"groupBy":["day"],"timezone":"Europe/Berlin"}
+            """
         #expect(try send(host, client, "POST \(base)/simulations", good).0 == 200)
     }
 }

@@ -118,8 +118,13 @@ def corrections(case):
     case.equal((back.status, back.data["events"]), (201, run.data["events"]), "taking back")
     refused(case, daemon.call("POST", f"{BASE}/reprices/{identifier}/reverse"), 409, "conflict", "taking back twice")
     load.compare_margins(case, daemon, events, GROUPS)
-    one = next(e for e in events if oracle.member(e, "costInput.model") == "gpt-4o" and "costAmount" not in e and (oracle.cost_of(e) or 0) > 0
-               and oracle.member(e, "costInput.modelProvider") == "openai")
+    one = next(
+        e
+        for e in events
+        if (oracle.member(e, "costInput.modelProvider"), oracle.member(e, "costInput.model")) == ("openai", "gpt-4o")
+        and "costAmount" not in e
+        and (oracle.cost_of(e) or 0) > 0
+    )
     item = daemon.call("GET", f"{BASE}/events/{one['eventIdempotencyKey']}").data
     case.equal([c["kind"] for c in item.get("corrections", [])], ["reprice", "reverse"], "the chain of corrections")
     case.equal(Decimal(item["costAmount"]), oracle.cost_of(one), "the cost after both")
@@ -173,6 +178,7 @@ def reprice_killed(case):
     set_price(case, daemon, "deal", "gpt-4o", DEAL)
     outcomes = []
     for pause in (0.02, 0.08, 0.2):
+
         def apply(target=daemon):
             with contextlib.suppress(Closed, OSError):
                 outcomes.append(target.call("POST", BASE + "/reprices", {"apply": True}).status)
@@ -185,9 +191,10 @@ def reprice_killed(case):
         daemon = daemon.again()
         case.expect(all(r["status"] in ("applied", "interrupted") for r in runs(daemon)), f"runs after a crash: {runs(daemon)}")
         dump = case.tool("journal", "dump", "--state", daemon.state)
-        difference = sum(
-            (Decimal(e["after"].get("costAmount", 0)) - Decimal(e["before"].get("costAmount", 0)) for e in map(oracle.read, dump.splitlines())
-             if e["fact"] == "correction"), Decimal(0))
+        difference = Decimal(0)
+        for entry in map(oracle.read, dump.splitlines()):
+            if entry["fact"] == "correction":
+                difference += Decimal(entry["after"].get("costAmount", 0)) - Decimal(entry["before"].get("costAmount", 0))
         totals = daemon.call("GET", BASE + "/margins?groupBy=month").data["totals"]
         case.equal(Decimal(totals["costAmount"]), total(events) + difference, "totals are the events and the corrections")
     last = daemon.call("POST", BASE + "/reprices", {"apply": True})
