@@ -88,6 +88,8 @@ struct Demo {
         try showMargins(&service, "The same by model", by: .model)
         try Interruption.check()
         try showDerivation(&service)
+        try priceTheUnpriced(&service)
+        try showWhatIf(&service)
         try sendAgain()
     }
 
@@ -174,6 +176,37 @@ struct Demo {
         )
     }
 
+    /// A price for the model that has none; the daemon prices by itself what waited for it.
+    private func priceTheUnpriced(_ service: inout Service) throws {
+        let price = #"{"id":"house","model":"house-mix-22b","rates":{"input":"0.20/M","output":"0.60/M"}}"#
+        _ = try service.data(HTTPRequest("POST", PricesCommand.path, body: Array(price.utf8)))
+        let end = Instant.monotonic + 1_500_000_000
+        while true {
+            let runs = try service.data(HTTPRequest("GET", RepriceCommand.path))["items"]?.elements ?? []
+            if let run = runs.first, run["status"]?.string == "applied" {
+                say(
+                    "A price for the model that had none",
+                    style.dim("purser prices set house --model house-mix-22b --rate input=0.20/M --rate output=0.60/M") + "\n"
+                        + RepriceCommand.text(of: run, again: []))
+                return
+            }
+            guard Instant.monotonic < end else { throw Failure.refused("the events without a price were not priced in time") }
+            usleep(20_000)
+        }
+    }
+
+    private func showWhatIf(_ service: inout Service) throws {
+        let body = """
+            {"customerReferenceId":"quill-legal","groupBy":["model"],\
+            "substitutions":[{"model":"claude-opus-4-6","asModel":"claude-sonnet-4-5"}]}
+            """
+        let data = try service.data(HTTPRequest("POST", Service.base + "/simulations", body: Array(body.utf8)))
+        say(
+            "What if quill-legal had used claude-sonnet-4-5",
+            style.dim("purser simulate --as-if claude-opus-4-6=claude-sonnet-4-5 --customer quill-legal --by model") + "\n"
+                + SimulationTable.text(data, by: [.model], style: style))
+    }
+
     private func sendAgain() throws {
         let tally = try send(lines)
         guard tally.duplicates == lines.count, tally.conflicts == 0, tally.recorded == 0 else {
@@ -230,6 +263,7 @@ struct Demo {
             ),
             ("purser margins --by customer,model --from 7d", ""),
             ("purser price --model claude-opus-4-6 --input 20000 --output 3000", "no daemon needed"),
+            ("purser reprice --from 7d", "what past events would cost by what is known of the prices now"),
             ("purser --help", ""),
         ]
         var text = style.bold("Next") + "\n"

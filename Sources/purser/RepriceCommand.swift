@@ -133,10 +133,13 @@ struct RepriceCommand: ParsableCommand {
         let amounts = names.map { run[$0]?.amount ?? .zero }
         var text = "Run \(id)"
         if let other = run["reverses"]?.integer { text += " took run \(other) back" }
-        text += ": \(RepricePreview.count(events, "event")) that cost \(amounts[0].shown(places)) USD "
+        let fresh = run["newlyPriced"]?.integer ?? 0
+        text += ": \(RepricePreview.count(events, "event")) that "
+        text += fresh == events && fresh > 0 ? "had no cost " : "cost \(amounts[0].shown(places)) USD "
         text += events == 1 ? "costs " : "cost "
-        text += "\(amounts[1].shown(places)) USD now (\(amounts[2].signed(places)))"
-        if let fresh = run["newlyPriced"]?.integer, fresh > 0 { text += "; \(fresh) of them had no cost before" }
+        text += "\(amounts[1].shown(places)) USD now"
+        if fresh < events || fresh == 0 { text += " (\(amounts[2].signed(places)))" }
+        if fresh > 0, fresh < events { text += "; \(grouped(String(fresh))) of them had no cost before" }
         text += "."
         if run["kind"]?.string != "reverse" {
             if let prices = run["prices"]?.string { text += "\nBy the prices in force, catalogue \(prices.printable)." }

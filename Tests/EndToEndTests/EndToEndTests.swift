@@ -71,6 +71,12 @@ struct PriceTests {
     @Test(.timeLimit(.minutes(5))) func aRunCutShortCanBeFinished() throws { try scenario("reprice_killed") }
 }
 
+struct ToolTests {
+    @Test(.timeLimit(.minutes(5))) func theCommandsForPricesWorkAsWritten() throws { try scenario("prices_of_the_readme") }
+    @Test(.timeLimit(.minutes(5))) func aPriceIsWhatTheDaemonBooks() throws { try scenario("prices_by_the_tool") }
+    @Test(.timeLimit(.minutes(5))) func nobodyIsCorrectedUnasked() throws { try scenario("corrections_by_the_tool") }
+}
+
 struct DurabilityTests {
     @Test(.timeLimit(.minutes(10))) func twentyCrashesLoseNothingAndCountNothingTwice() throws { try scenario("killed_under_load") }
     @Test(.timeLimit(.minutes(10))) func aCleanStopKeepsEveryAcknowledgement() throws { try scenario("stopped_under_load") }

@@ -46,7 +46,8 @@ private let preview = """
                 """)
         #expect(
             daemon.requests.map(\.body) == [
-                #"{"from":"2026-11-01T00:00:00Z","to":"2026-12-01T00:00:00Z","customerReferenceId":"O'Brien & co","unpriced":true,"apply":false}"#
+                #"{"from":"2026-11-01T00:00:00Z","to":"2026-12-01T00:00:00Z","#
+                    + #""customerReferenceId":"O'Brien & co","unpriced":true,"apply":false}"#
             ])
     }
 
@@ -64,6 +65,12 @@ private let preview = """
 
                 """)
         #expect(daemon.requests.map(\.body) == [#"{"model":"gpt-4o","apply":true}"#])
+    }
+
+    @Test func whatHadNoCostIsNotSaidToHaveCostNothing() throws {
+        let text = run.replacing("\"events\":1204", with: "\"events\":35").replacing("\"costBefore\":5.1", with: "\"costBefore\":0")
+        let data = try #require(Value(json: text))
+        #expect(RepriceCommand.text(of: data, again: []).hasPrefix("Run 2: 35 events that had no cost cost 4.50 USD now.\n"))
     }
 
     @Test func nothingToChangeIsNoRun() throws {
@@ -100,7 +107,8 @@ private let preview = """
         #expect(
             try daemon.tool("reprice", "--list").output == """
                 run  at                    what          status           events  newly priced  cost before  cost after  difference  of
-                  2  2026-11-23T17:12:52Z  priced again  taken back by 3   1,204            35         5.10        4.50       -0.60  customer acme, unpriced
+                  2  2026-11-23T17:12:52Z  priced again  taken back by 3   1,204            35         5.10        4.50       -0.60  \
+                customer acme, unpriced
 
                 """)
         #expect(try daemon.tool("reprice", "--list", "--json").output == "{\"items\":[\(back)]}\n")
@@ -176,7 +184,8 @@ private let preview = """
                 """)
         #expect(
             daemon.requests.map(\.body) == [
-                #"{"groupBy":["customer","eventName"],"timezone":"UTC","substitutions":[{"model":"gpt-4o","asModel":"gpt-4o-mini"}],"repriceGiven":true}"#
+                #"{"groupBy":["customer","eventName"],"timezone":"UTC","#
+                    + #""substitutions":[{"model":"gpt-4o","asModel":"gpt-4o-mini"}],"repriceGiven":true}"#
             ])
         #expect(try daemon.tool("--json", "simulate", "--as-if", "a=b").output == data + "\n")
     }
@@ -188,7 +197,8 @@ private let preview = """
         defer { daemon.end() }
         daemon.data(
             "POST /events/a%2Fb%20%C3%A4/void",
-            #"{"eventId":"7","sequence":7,"eventIdempotencyKey":"a/b ä","voided":true,"voidedAt":"2026-11-23T17:12:52Z","reason":"r","costAmount":0.55,"revenueAmount":0}"#
+            #"{"eventId":"7","sequence":7,"eventIdempotencyKey":"a/b ä","voided":true,"#
+                + #""voidedAt":"2026-11-23T17:12:52Z","reason":"r","costAmount":0.55,"revenueAmount":0}"#
         )
         let result = try daemon.tool("void", "a/b ä", "--reason", "a \"test\"")
         #expect(result.output == "a/b ä (event 7) is void. Out of every total: cost 0.55 USD.\n")

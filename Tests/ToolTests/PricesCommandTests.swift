@@ -11,7 +11,8 @@ private var builtInDigest: String {
 }
 
 private let own = """
-    [{"source":"file","name":"/etc/p.d/a.toml","text":"[[price]]\\nid = \\"half\\"\\ndiscount_percent = 50\\nprovider = \\"anthropic\\"\\n"},\
+    [{"source":"file","name":"/etc/p.d/a.toml","text":"[[price]]\\nid = \\"half\\"\\ndiscount_percent = 50\\n\
+    provider = \\"anthropic\\"\\n"},\
     {"source":"api","id":"acme","setAt":"2026-11-23T00:00:00Z","text":"[[price]]\\nid = \\"acme\\"\\nmodel = \\"gpt-4o\\"\\n\
     feature = \\"chat\\"\\nuntil = 2199-01-01\\nrates = { input = \\"2/M\\", output = \\"8/M\\" }\\n"}]
     """
@@ -101,7 +102,8 @@ private let tiny = """
         defer { daemon.end() }
         daemon.data(
             "GET /prices",
-            "{\"catalogue\":{\"sha256\":\"\(builtInDigest)\"},\"own\":[{\"source\":\"file\",\"name\":\"x.toml\",\"text\":\"[[later]]\\nid=1\"}]}"
+            "{\"catalogue\":{\"sha256\":\"\(builtInDigest)\"},\"own\":["
+                + "{\"source\":\"file\",\"name\":\"x.toml\",\"text\":\"[[later]]\\nid=1\"}]}"
         )
         let refused = try daemon.tool("prices", "list")
         #expect(refused.status == 1)
@@ -125,8 +127,9 @@ private let tiny = """
         #expect(try daemon.tool("prices", "remove", "acme").output == "acme is removed. What it has priced keeps its cost.\n")
         #expect(
             daemon.requests.map(\.body) == [
-                #"{"id":"acme","provider":"openai","model":"gpt-*","feature":"chat","from":"2026-08-01T00:00:00Z","until":"2027-01-01T00:00:00Z","#
-                    + #""rates":{"input":"2.50/M","seconds":"0.36/h"},"variants":[{"tier":"batch","rates":{"input":"1/M","output":"0.10"}},"#
+                #"{"id":"acme","provider":"openai","model":"gpt-*","feature":"chat","#
+                    + #""from":"2026-08-01T00:00:00Z","until":"2027-01-01T00:00:00Z","rates":{"input":"2.50/M","seconds":"0.36/h"},"#
+                    + #""variants":[{"tier":"batch","rates":{"input":"1/M","output":"0.10"}},"#
                     + #"{"tier":"standard","above":200000,"rates":{"input":"5/M"}}]}"#,
                 #"{"id":"d","discountPercent":"12.50"}"#, #"{"id":"u","perUnit":"0.002"}"#, "",
             ])
