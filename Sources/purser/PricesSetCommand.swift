@@ -12,8 +12,10 @@ extension PricesCommand {
                 Rates of a model, or a discount on the catalogue, or one amount for every unit; for a model, a provider, a feature or \
                 any combination. The same id again replaces the price.
 
-                  purser prices set acme-2026 --model gpt-5.5 --rate input=4.00/M --rate output=20.00/M \\
-                      --tier batch:input=2.00/M,output=10.00/M --tier standard:above=272000,input=8.00/M,output=30.00/M
+                  purser prices set acme --model gpt-5.5 \\
+                      --rate input=4.00/M --rate output=20.00/M \\
+                      --tier batch:input=2.00/M,output=10.00/M \\
+                      --tier standard:above=272000,input=8.00/M,output=30.00/M
                   purser prices set everything --discount 12.5
                   purser prices set lookups --feature lookup --per-unit 0.002
                 """
