@@ -8,6 +8,8 @@ internal import Journal
 
 /// A long query in hand.
 protocol LongQuery: AnyObject {
+    /// Events before this place are looked at.
+    var end: JournalPosition { get }
     /// Works for about one step; true when everything was looked at.
     func step(_ projection: Projection) throws(QueryError) -> Bool
     /// The JSON of `data`, once everything was looked at.
@@ -25,6 +27,12 @@ extension Projection {
         guard let query = inHand[token] else { return nil }
         var failed = true
         defer { if failed { inHand[token] = nil } }
+        // The file was made anew meanwhile, and what it had is on its way back.
+        guard query.end <= position else {
+            guard !isBlocked else { throw QueryError.unavailable }
+            failed = false
+            return nil
+        }
         if try !query.step(self) {
             failed = false
             return nil

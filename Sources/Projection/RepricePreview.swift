@@ -50,7 +50,7 @@ final class RepricePreview: LongQuery {
     private let filter: ResolvedFilter
     private let pricer: Pricer
     private let freshAsOf: Timestamp
-    private let end: JournalPosition
+    let end: JournalPosition
     private var place = JournalPosition.start
 
     private var groups = CellTable()

@@ -27,7 +27,7 @@ final class Simulation: LongQuery {
     private let pricer: Pricer
     private let repricesGiven: Bool
     private let freshAsOf: Timestamp
-    private let end: JournalPosition
+    let end: JournalPosition
     private var place = JournalPosition.start
     private var groups: MarginGroups
     /// Of the group with the same number.

@@ -276,6 +276,25 @@ private struct Case {
         #expect(turns[1]! >= 3 && turns[3]! > turns[1]!)
     }
 
+    @Test func aLongQueryWaitsForAFileThatIsMadeAnew() throws {
+        let journal = try TestJournal()
+        for batch in 0..<60 { try journal.commit((0..<400).map { pricedEvent("\(batch)-\($0)") }) }
+        let projection = try openProjection(journal)
+        #expect(projection.catchUp(through: journal.end))
+        let query = Query.simulation(SimulationQuery(prices: TestPrices.second.texts, filter: EventFilter(), groupBy: [.model]))
+        let whole = projection.answer(query, now: late).data
+        projection.scanBytes = 1
+        for _ in 0..<2 { #expect(projection.answer(query, token: 1, now: late)?.status == nil) }
+        projection.rebuild(because: "a test wants it")
+        #expect(projection.answer(query, token: 1, now: late)?.status == nil)
+        var answer: QueryAnswer?
+        while answer == nil {
+            _ = projection.catchUp(through: journal.end, bytes: 1)
+            answer = projection.answer(query, token: 1, now: late)
+        }
+        #expect(answer?.data == whole && projection.inHand.isEmpty)
+    }
+
     @Test func pricesThatAreNoneAreRefused() throws {
         let (_, projection) = try smallJournal()
         var texts = PriceTexts()
