@@ -95,7 +95,8 @@ let package = Package(
         ),
         .testTarget(name: "WireTests", dependencies: ["Wire", "Core"], swiftSettings: settings),
         .testTarget(
-            name: "PricingTests", dependencies: ["Pricing", "Toml", "Core"], exclude: ["oracle.py", "oracle", "measure"], swiftSettings: settings),
+            name: "PricingTests", dependencies: ["Pricing", "Toml", "Core"], exclude: ["oracle.py", "oracle", "measure"],
+            swiftSettings: settings),
         .testTarget(
             name: "UpstreamTests", dependencies: ["Upstream", "Wire", "Pricing", "Core"], exclude: ["genai_json.py", "litellm_json.py"],
             resources: [.copy("fixtures")], swiftSettings: settings),
