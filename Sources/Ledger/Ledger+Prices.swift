@@ -70,6 +70,20 @@ extension Ledger {
             book: book)
     }
 
+    /// The price book with the catalogue built in; nothing changes yet.
+    public func pricesWithBuiltIn() throws(PriceBookError) -> PriceBook {
+        var texts = shelf.texts
+        texts.catalogue = nil
+        return try PriceBook.make(texts)
+    }
+
+    /// Puts the catalogue built in into force again.
+    public mutating func useBuiltIn(_ book: PriceBook, at time: Timestamp, into batch: inout BatchBuilder) {
+        shelf.loaded = nil
+        use(book)
+        announcePrices(at: time, into: &batch)
+    }
+
     /// Puts a catalogue into force whose parts have been written.
     public mutating func apply(_ change: CatalogueChange, at time: Timestamp, into batch: inout BatchBuilder) {
         shelf.loaded = change.loaded

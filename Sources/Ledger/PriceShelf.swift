@@ -87,6 +87,7 @@ public struct PriceShelf: Sendable {
             if digest == fact.catalogue { loaded = Loaded(bundle: parts, digest: digest, version: fact.version) }
             parts.removeAll()
         }
+        if fact.loadedBytes == 0 { loaded = nil }
         announced = fact
     }
 

@@ -145,6 +145,7 @@ extension Server {
     mutating func load(_ bundle: [UInt8], _ checked: QueryAnswer) -> QueryAnswer {
         let change: CatalogueChange
         do throws(PriceBookError) {
+            if bundle == CatalogueBundle.builtIn() { return try loadBuiltIn(checked) }
             change = try ledger.prices(withCatalogue: bundle)
         } catch {
             return QueryAnswer(status: 400, code: "invalid_prices", message: error.description)
@@ -172,6 +173,17 @@ extension Server {
             return QueryAnswer(status: 503, code: "overloaded", message: "Too much is pending; try again")
         }
         ledger.apply(change, at: now.wall, into: &pipelineBox.pointee.openBatch().pointee)
+        pricesChanged()
+        return checked
+    }
+
+    /// Goes back to the catalogue built into the program.
+    private mutating func loadBuiltIn(_ checked: QueryAnswer) throws(PriceBookError) -> QueryAnswer {
+        let book = try ledger.pricesWithBuiltIn()
+        guard pipelineBox.pointee.makeRoom(firstSequence: ledger.nextSequence, now: now.wall) == .ready else {
+            return QueryAnswer(status: 503, code: "overloaded", message: "Too much is pending; try again")
+        }
+        ledger.useBuiltIn(book, at: now.wall, into: &pipelineBox.pointee.openBatch().pointee)
         pricesChanged()
         return checked
     }

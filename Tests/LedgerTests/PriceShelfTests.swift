@@ -103,6 +103,17 @@ private func load(_ books: Books, _ text: [UInt8]) throws {
         #expect(try cost(try reopened(other), "b") == before)
     }
 
+    @Test func theCatalogueBuiltInCanBeHadBack() throws {
+        let books = try opened()
+        let before = try cost(books, "a")
+        try load(books, bundle("2999-01-01-00000000", input: "9"))
+        books.ledger.useBuiltIn(try books.ledger.pricesWithBuiltIn(), at: Books.now, into: &books.batch)
+        #expect(try cost(books, "b") == before)
+        let fresh = try reopened(books)
+        #expect(!fresh.ledger.shelf.usesLoaded && !announces(fresh))
+        #expect(try cost(fresh, "c") == before)
+    }
+
     @Test func aCatalogueOfWhichOnlyAPartWasWrittenIsNone() throws {
         let books = try opened()
         let text = bundle("2999-01-01-00000000", input: "9")
