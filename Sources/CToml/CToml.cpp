@@ -1,7 +1,12 @@
 // Flattens what toml++ parsed. Floats and dates keep their source text: an amount must not pass through a double.
 
+// A text may come from a stranger. toml++ takes its trees apart by recursion, so how deep one gets is bounded before it is made:
+// by the nesting of values and by the dots of a line, since a key ends with its line. Every value is given its whole path, so
+// what is given out is bounded by the size of the text.
+
 #include "CToml.h"
 
+#define TOML_MAX_NESTED_VALUES 16
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
@@ -24,13 +29,34 @@ struct PurserToml {
 
 namespace {
 
+/// With 16 nested values some 4,000 tables inside one another: a fraction of a thread's stack.
+constexpr size_t most_dots = 256;
+/// The shortest price, `[[price]]` and `id=1`, is given out twice as long as it came.
+constexpr size_t most_text_per_byte = 16;
+
+/// The first line, from 1, with more dots than a price needs; 0 when there is none.
+uint32_t dotted_line(std::string_view source) {
+    uint32_t line = 1;
+    size_t dots = 0;
+    for (char c : source) {
+        if (c == '\n') {
+            line++;
+            dots = 0;
+        } else if (c == '.' && ++dots > most_dots) {
+            return line;
+        }
+    }
+    return 0;
+}
+
 class Flattener {
 public:
     Flattener(PurserToml &document, std::string_view source) : document(document) {
+        most_text = source.size() * most_text_per_byte + 65536;
         size_t start = 0;
         for (size_t i = 0; i <= source.size(); i++) {
             if (i == source.size() || source[i] == '\n') {
-                lines.push_back(source.substr(start, i - start));
+                begin(source.substr(start, i - start));
                 start = i + 1;
             }
         }
@@ -46,8 +72,31 @@ public:
 
 private:
     PurserToml &document;
-    std::vector<std::string_view> lines;
+    struct Line {
+        std::string_view text;
+        /// The place in `marks` of its first column.
+        size_t mark;
+    };
+
+    /// Columns from one mark to the next.
+    static constexpr size_t stride = 256;
+
+    std::vector<Line> lines;
+    /// The byte at which every 256th column of a line begins: long lines are not walked again for each value.
+    std::vector<uint32_t> marks;
     std::vector<std::string> path;
+    size_t most_text;
+
+    void begin(std::string_view text) {
+        lines.push_back({text, marks.size()});
+        marks.push_back(0);
+        size_t columns = 0;
+        for (size_t at = 0; at < text.size(); at++) {
+            if ((static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) continue;
+            if (columns > 0 && columns % stride == 0) marks.push_back(static_cast<uint32_t>(at));
+            columns++;
+        }
+    }
 
     void node(const toml::node &node) {
         switch (node.type()) {
@@ -85,18 +134,20 @@ private:
     std::string_view source(const toml::node &node) const {
         const auto &region = node.source();
         if (region.begin.line == 0 || region.begin.line > lines.size() || region.begin.line != region.end.line) return {};
-        std::string_view line = lines[region.begin.line - 1];
+        const Line &line = lines[region.begin.line - 1];
         size_t begin = byte(line, region.begin.column);
         size_t end = byte(line, region.end.column);
-        std::string_view found = line.substr(begin, std::max(begin, end) - begin);
+        std::string_view found = line.text.substr(begin, std::max(begin, end) - begin);
         while (!found.empty() && (found.back() == ' ' || found.back() == '\t' || found.back() == '\r')) found.remove_suffix(1);
         return found;
     }
 
-    static size_t byte(std::string_view line, size_t column) {
-        size_t at = 0;
-        for (size_t seen = 1; at < line.size(); at++) {
-            if ((static_cast<unsigned char>(line[at]) & 0xC0) == 0x80) continue;
+    size_t byte(const Line &line, size_t column) const {
+        size_t next = &line == &lines.back() ? marks.size() : (&line + 1)->mark;
+        size_t mark = std::min((std::max<size_t>(column, 1) - 1) / stride, next - line.mark - 1);
+        size_t at = marks[line.mark + mark];
+        for (size_t seen = mark * stride + 1; at < line.text.size(); at++) {
+            if ((static_cast<unsigned char>(line.text[at]) & 0xC0) == 0x80) continue;
             if (seen == column) return at;
             seen++;
         }
@@ -104,6 +155,16 @@ private:
     }
 
     void add(const toml::node &node, PurserTomlKind kind, std::string_view value) {
+        if (document.failed) return;
+        size_t length = value.size();
+        for (const auto &segment : path) length += segment.size() + 4;
+        if (document.text.size() + length > most_text) {
+            document.failed = true;
+            document.message = "keys that are too long for what they hold";
+            document.line = node.source().begin.line;
+            document.column = node.source().begin.column;
+            return;
+        }
         PurserTomlItem item{};
         item.path_offset = static_cast<uint32_t>(document.text.size());
         item.path_segments = static_cast<uint32_t>(path.size());
@@ -128,6 +189,13 @@ PurserToml *purser_toml_parse(const char *bytes, size_t length) {
     auto *document = new (std::nothrow) PurserToml;
     if (!document) return nullptr;
     std::string_view source(bytes ? bytes : "", bytes ? length : 0);
+    if (uint32_t line = dotted_line(source)) {
+        document->failed = true;
+        document->message = "more than " + std::to_string(most_dots) + " dots in one line";
+        document->line = line;
+        document->column = 1;
+        return document;
+    }
     auto result = toml::parse(source);
     if (!result) {
         document->failed = true;
