@@ -38,6 +38,8 @@ public struct RepriceQuery: Sendable {
     public var prices: PriceTexts
     /// Which events; with `unpriced == true` only those that have no cost so far.
     public var filter: EventFilter
+    /// Only events with a lower sequence: those that are recorded while a run goes on have newer prices than the run.
+    public var below: UInt64 = .max
     public init(prices: PriceTexts, filter: EventFilter) {
         self.prices = prices
         self.filter = filter

@@ -2,7 +2,7 @@
 // back, and the one that voids an event. Nothing here changes anything.
 //
 // A block goes on where the one before it ended, in journal order. It ends for certain: corrections are no events, and what is
-// recorded meanwhile has the prices of today already.
+// recorded meanwhile is priced already, maybe by newer prices than the run has, and is left alone.
 
 internal import Core
 internal import Journal
@@ -17,6 +17,7 @@ extension Projection {
         var block = CorrectionBlock()
         var derivations: [Int32: StringID] = [:]
         let step = try scan(filter, from: place, to: position) { (event, position, state) throws(QueryError) in
+            guard event.sequence < query.below else { return true }
             guard case .change(let cost, let match, let card) = try pricer.reprice(event, state, lookups) else { return true }
             guard block.corrections.count < Limits.correctionBlock else { return false }
             var correction = Correction(kind: .reprice, of: event, at: position)

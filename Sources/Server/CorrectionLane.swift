@@ -34,6 +34,21 @@ struct CorrectionJob {
         }
     }
 
+    /// Takes what the job stands on as it is when its first round begins: prices may have changed while it waited. Events from
+    /// `nextSequence` on are priced when they are recorded, by these prices or by newer ones, and are left to that.
+    mutating func takePrices(_ prices: PriceTexts, catalogue: [UInt8]?, nextSequence: UInt64) {
+        guard cursor == 0 else { return }
+        switch work {
+        case .reprice(var query, let kind, let filter):
+            query.prices = prices
+            query.below = nextSequence
+            work = .reprice(query, kind, filter: filter)
+        case .catalogue(_, let bundle, let force, let dryRun):
+            work = .catalogue(current: catalogue, bundle: bundle, force: force, dryRun: dryRun)
+        case .void, .reverse: break
+        }
+    }
+
     var query: Query {
         switch work {
         case .void(let key, let position, let reason): .void(key: key, position: position, reason: reason)

@@ -32,7 +32,9 @@ extension Server {
 
     /// Asks the next question, if none is open. It is held until everything written so far is durable.
     mutating func advanceLane() {
-        guard !draining, let job = lane.next() else { return }
+        guard !draining, var job = lane.next() else { return }
+        job.takePrices(ledger.shelf.texts, catalogue: catalogueInForce, nextSequence: ledger.nextSequence)
+        lane.active = job
         let pending = PendingQuery(connection: CorrectionLane.id, query: job.query)
         if pipelineBox.pointee.waitNumber > pipelineBox.pointee.durable {
             heldQueries.append((pipelineBox.pointee.waitNumber, pending))
