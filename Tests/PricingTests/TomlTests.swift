@@ -70,6 +70,22 @@ func aDateIsTheCharactersOfTheFile(_ written: String) throws {
     #expect(throws: TomlError.self) { try parse("a = " + String(repeating: "[", count: 10_000)) }
 }
 
+@Test func keysThatNestTooDeepAreRefusedBeforeTheyAreRead() {
+    let deep = String(repeating: "a.", count: 500_000)
+    #expect(throws: TomlError.self) { try parse(deep + "a = 1") }
+    #expect(throws: TomlError.self) { try parse("[" + deep + "a]\n") }
+}
+
+@Test func aLongNameIsNotGivenOutForEveryValueBelowIt() {
+    let values = (0..<10_000).map { "k\($0) = 1\n" }.joined()
+    #expect(throws: TomlError.self) { try parse("[" + String(repeating: "n", count: 1_000_000) + "]\n" + values) }
+}
+
+@Test func aLongLineIsReadOnce() throws {
+    let items = try parse("a = [\"ä\", " + String(repeating: "1e5, ", count: 200_000) + "2026-01-02]")
+    #expect(items.count == 200_002 && items.last?.text == "2026-01-02" && items[200_000].text == "1e5")
+}
+
 @Test func anEmptyDocumentHasNoValues() throws {
     #expect(try parse("").isEmpty)
     #expect(try parse("[table]\n") == [TomlItem(path: ["table"], kind: .emptyTable, text: "", line: 1)])

@@ -13,6 +13,8 @@ private final class Desk {
     /// Events that can be corrected, by sequence.
     let events: [UInt64]
     var questions: [String] = []
+    /// Prices of one's own that a block of a run is to be made with, and the sequence its events are below.
+    var bounds: [String] = []
 
     init(_ host: Host, events: [UInt64]) {
         self.host = host
@@ -35,6 +37,7 @@ private final class Desk {
         switch query {
         case .repriceBlock(_, let from), .reverseBlock(_, _, _, let from):
             questions.append("block \(from)")
+            if case .repriceBlock(let run, _) = query { bounds.append("\(run.prices.own.count) below \(run.below)") }
             var block = CorrectionBlock()
             let rest = events.dropFirst(Int(from))
             let isReverse = if case .reverseBlock = query { true } else { false }
@@ -119,6 +122,19 @@ private let base = "/api/v1/client"
         try desk.settle()
         #expect(desk.questions == ["block 0", "void k1", "block 2", "block 4"])
         #expect(statuses(host.take(other)) == [200] && statuses(host.take(client)) == [201])
+    }
+
+    @Test func aRunHasThePricesOfItsBeginningAndNoEventsSince() throws {
+        let (host, desk, client) = try desk(3)
+        let (second, third) = (host.connect(), host.connect())
+        host.send(client, request("POST \(base)/reprices", "{\"apply\":true}"))
+        host.send(second, request("POST \(base)/reprices", "{\"apply\":true}"))
+        host.turn()
+        host.send(third, request("POST \(base)/prices", "{\"id\":\"deal\",\"model\":\"custom-1\",\"perUnit\":1}"))
+        host.send(third, post("late"))
+        try desk.settle()
+        #expect(desk.bounds == ["0 below 4", "0 below 4", "1 below 5", "1 below 5"])
+        #expect(statuses(host.take(client)) == [201] && statuses(host.take(second)) == [201])
     }
 
     @Test func aRunThatChangesNothingLeavesNoTrace() throws {
