@@ -58,6 +58,7 @@ struct CatalogueReader: ~Copyable {
         }
         if word.equals("provider") {
             guard provider < 0, let id = words.next() else { throw error("one provider a file") }
+            guard !tables.providers.contains(where: { sameBytes($0.id, id) }) else { throw error("a provider in two files") }
             provider = tables.providers.count
             tables.providers.append(Provider(id: id, title: id))
             tables.providers[provider].patternFirst = tables.patterns.count

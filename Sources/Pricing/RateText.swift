@@ -2,7 +2,8 @@
 //
 // Catalogue and own price files write rates as the providers' price pages do: per million tokens, per thousand searches,
 // per hour of audio. Every rate is brought to one unit and one scale here, rounded half-even once; only hours and minutes
-// ever need the rounding. Refused: negative rates, rates above 1,000 USD a unit, any other suffix.
+// ever need the rounding. Refused: negative rates, rates above 1,000 USD a unit, rates that would round to 0, any
+// other suffix.
 
 internal import Core
 
@@ -34,7 +35,18 @@ enum RateText {
         }
         guard case .value(let scaled) = DecimalText.read(number, places: places), scaled >= 0 else { return nil }
         let rate = divisor == 1 ? scaled : Int64(truncatingIfNeeded: divideHalfEven(Int128(scaled), by: divisor))
+        // What is too small to be kept is not free.
+        if rate == 0, RateText.isMore(number) { return nil }
         return rate <= largest ? rate : nil
+    }
+
+    /// Whether a decimal is more than 0, however little.
+    private static func isMore(_ number: UnsafeRawBufferPointer) -> Bool {
+        for byte in number {
+            if byte | 0x20 == 0x65 { return false }
+            if byte >= 0x31, byte <= 0x39 { return true }
+        }
+        return false
     }
 
     /// `rate` x `millionths` / 1,000,000, rounded half-even; nil beyond the largest rate.

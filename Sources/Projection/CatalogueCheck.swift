@@ -5,11 +5,17 @@ internal import Core
 internal import Pricing
 
 enum CatalogueCheck {
-    static func answer(current: [UInt8]?, bundle: [UInt8], force: Bool) -> QueryAnswer {
+    /// `now` bounds the catalogue's day: one that is far ahead would hold against every later one.
+    static func answer(current: [UInt8]?, bundle: [UInt8], force: Bool, now: Timestamp) -> QueryAnswer {
         do throws(PriceBookError) {
             var texts = PriceTexts()
             texts.catalogue = bundle
             let book = try PriceBook.make(texts)
+            guard isVersion(Array(book.version.utf8), until: now) else {
+                return QueryAnswer(
+                    status: 400, code: "invalid_prices",
+                    message: "The version is DAY or DAY-HASH (2026-11-23, 2026-11-23-0a1b2c3d), and the day not after tomorrow")
+            }
             let old = current ?? CatalogueBundle.builtIn()
             let diff = try CatalogueDiff.between(old, bundle)
             if !force, let refusal = diff.refusal {
@@ -36,5 +42,14 @@ enum CatalogueCheck {
         } catch {
             return QueryAnswer(status: 400, code: "invalid_prices", message: error.description)
         }
+    }
+
+    /// `2026-11-23`, or the same with `-` and eight hexadecimal digits.
+    static func isVersion(_ version: [UInt8], until now: Timestamp) -> Bool {
+        guard version.count == 10 || version.count == 19, version.count == 10 || version[10] == 0x2D else { return false }
+        guard version.dropFirst(11).allSatisfy({ $0 &- 0x30 < 10 || $0 &- 0x61 < 6 }) else { return false }
+        let midnight = Array(version.prefix(10)) + Array("T00:00:00Z".utf8)
+        guard let day = midnight.withUnsafeBytes({ Timestamp(rfc3339: $0) }) else { return false }
+        return day.nanoseconds <= now.nanoseconds + 24 * Timestamp.nanosecondsPerHour
     }
 }

@@ -45,7 +45,7 @@ extension Projection {
                 queryError = nil
                 return answer
             case .catalogueCheck(let current, let bundle, let force):
-                return CatalogueCheck.answer(current: current, bundle: bundle, force: force)
+                return CatalogueCheck.answer(current: current, bundle: bundle, force: force, now: now)
             }
             queryError = nil
             return QueryAnswer(data: data)

@@ -35,7 +35,7 @@ extension Server {
         else { return nil }
         let text = value.bytes
         let count = text.withUnsafeBytes { scalarCount($0) }
-        guard count >= 1, count <= Limits.reasonScalars, text.contains(where: { $0 != 0x20 }) else { return nil }
+        guard count >= 1, count <= Limits.reasonScalars, text.contains(where: { $0 > 0x20 && $0 != 0x7F }) else { return nil }
         return text
     }
 

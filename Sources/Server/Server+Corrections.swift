@@ -19,6 +19,9 @@ extension Server {
         advanceLane()
     }
 
+    /// Nanoseconds before pricing what is unpriced is tried again after it failed.
+    static let pricingPause: UInt64 = 60_000_000_000
+
     /// Prices what is unpriced, in the background: asked for at the start and whenever other prices come into force.
     mutating func priceUnpriced() {
         guard ledger.totalUnpriced > 0, !lane.expectsPricing, ledger.runs.count < Limits.correctionRuns else { return }
@@ -145,7 +148,10 @@ extension Server {
     /// What a job changed, for the log. What nobody asked for is told when it fails, too.
     private mutating func note(_ job: CorrectionJob, _ answer: QueryAnswer) {
         guard answer.status == 200 else {
-            if job.requester == nil { notices.append("prices: \(answer.message)") }
+            guard job.requester == nil else { return }
+            notices.append("prices: \(answer.message)")
+            // What waits for its price is not forgotten because the books were busy or full.
+            if case .reprice(_, .pricing, _) = job.work { pricingRetry = now.monotonic + Server.pricingPause }
             return
         }
         switch job.work {

@@ -85,6 +85,8 @@ public struct Server: ~Copyable {
     var notices: [String] = []
     /// What is unpriced has been looked at since the start.
     var pricedAtStart = false
+    /// Monotonic time from which pricing what is unpriced is tried again; 0 when nothing failed.
+    var pricingRetry: UInt64 = 0
     var scratch = ByteWriter(capacity: 4096)
     var requestIDText = ByteWriter(capacity: 64)
     var targetText = ByteWriter(capacity: 1024)
@@ -366,6 +368,10 @@ public struct Server: ~Copyable {
         now = instant
         moveWindow()
         recordStart()
+        if pricingRetry != 0, instant.monotonic >= pricingRetry {
+            pricingRetry = 0
+            priceUnpriced()
+        }
         if instant.monotonic &- lastCommit > 1_000_000_000 {
             _ = pipelineBox.pointee.sealMark(firstSequence: ledger.nextSequence, now: instant.wall)
         }

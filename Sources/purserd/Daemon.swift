@@ -77,7 +77,7 @@ enum Daemon {
             try ledger.usePrices(files: files, builtIn: book)
         } catch {
             // The files were read on their own before: it is a price of the API that they do not go with.
-            Log.line("purserd: \(error.description)")
+            Log.line("purserd: \(error.description), in \(configuration.pricesDirectory) and through the API: take it out of the file")
             return .usage
         }
         if recovered.cutBytes > 0 {

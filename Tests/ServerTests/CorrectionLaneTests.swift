@@ -239,4 +239,30 @@ private let base = "/api/v1/client"
             #expect(statuses(try host.exchange(client, request(line, "", [poor]))) == [200])
         }
     }
+
+    @Test func pricingWhatWaitedIsTriedAgainAfterItFailed() throws {
+        let host = try Host()
+        let client = host.connect()
+        _ = try host.exchange(client, request(eventsPath, "{\"eventName\":\"c\",\"costInput\":{\"model\":\"none\",\"inputTokens\":1}}"))
+        host.answersQueries = false
+        host.server.sweep(at: host.now)
+        func refuse() throws -> Int {
+            host.turn()
+            try host.sync()
+            host.turn()
+            let asked = host.asked
+            host.asked = []
+            for pending in asked {
+                host.server.answered(pending.connection, QueryAnswer(status: 500, code: "internal_error", message: "x"), at: host.now)
+            }
+            return asked.count
+        }
+        #expect(try refuse() == 1)
+        host.wait(30)
+        host.server.sweep(at: host.now)
+        #expect(try refuse() == 0)
+        host.wait(31)
+        host.server.sweep(at: host.now)
+        #expect(try refuse() == 1)
+    }
 }
