@@ -1,5 +1,6 @@
 """`purser` as a person uses it: prices of one's own, corrections and simulations, against what the daemon says over HTTP."""
 
+import datetime
 import json
 import os
 import pty
@@ -109,12 +110,13 @@ def prices_by_the_tool(case):
     tool("prices", "set", "x", "--model", "gpt-4o", "--rate", "input=-1", status=1)
     # Another catalogue in force is the tool's too.
     bundle = daemon.call("GET", BASE + "/prices/catalogue").body.decode()
-    later = re.sub(r"^version \S+$", "version 2199-01-01", bundle, flags=re.M)
+    version = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d-00000000")
+    later = re.sub(r"^version \S+$", f"version {version}", bundle, flags=re.M)
     reply = daemon.call("PUT", BASE + "/prices/catalogue", later, {"Content-Type": "text/plain"})
     case.equal(reply.status, 200, "another catalogue")
     quote = decode(tool("price", "--model", "gpt-5.5", "--provider", "openai", "--input", "9", "--json").strip())
-    case.expect(quote["priceDetail"].startswith("catalogue:2199-01-01:openai/gpt-5.5|"), f"the loaded catalogue: {quote}")
-    case.equal(quote["prices"], {"from": "daemon", "version": "2199-01-01"}, "whose prices")
+    case.expect(quote["priceDetail"].startswith(f"catalogue:{version}:openai/gpt-5.5|"), f"the loaded catalogue: {quote}")
+    case.equal(quote["prices"], {"from": "daemon", "version": version}, "whose prices")
 
 
 def at_a_terminal(case, daemon, answer, *arguments):
