@@ -102,7 +102,8 @@ let package = Package(
             resources: [.copy("fixtures")], swiftSettings: settings),
         .testTarget(name: "FetchTests", dependencies: ["Fetch", "Core"], exclude: ["server.py"], swiftSettings: settings),
         .testTarget(name: "JournalTests", dependencies: ["Journal", "FileStorage", "Core"], swiftSettings: settings),
-        .testTarget(name: "LedgerTests", dependencies: ["Ledger", "Pricing", "Journal", "Core"], swiftSettings: settings),
+        .testTarget(
+            name: "LedgerTests", dependencies: ["Ledger", "FileStorage", "Pricing", "Journal", "Core"], swiftSettings: settings),
         .testTarget(
             name: "ServerTests", dependencies: ["Server", "Ledger", "Frames", "Wire", "Pricing", "Journal", "Core"], swiftSettings: settings
         ),

@@ -75,6 +75,17 @@ public enum Limits {
     public static let storedResponses = 100_000
     public static let storedResponseBytes = 64 * 1024
     public static let dedupWindowDays = 35
+    /// Keys in memory before they are written to disk: two such tables take 17 MB.
+    public static let dedupHotKeys = 360_000
+    /// Tables that wait to be written.
+    public static let dedupSealedTables = 8
+    /// Keys in memory, when the disk does not take them.
+    public static let dedupMemoryKeys = 8_000_000
+    /// Files of keys.
+    public static let dedupRuns = 512
+    /// Files of keys that become one at a time.
+    public static let dedupMergeRuns = 16
+    public static let dedupRetrySeconds = 10
 
     // Price lists.
     /// Cards of a catalogue, once more for every region: 64 MB of them.

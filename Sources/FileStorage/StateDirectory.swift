@@ -7,12 +7,16 @@ extension FileStorage {
     /// Where the journal is inside a state directory.
     public static func journalDirectory(of state: String) -> String { state + "/journal" }
 
-    /// Makes the state directory with its parents, and the journal's directory in it, each readable by their owner only,
+    /// Where the files of idempotency keys are.
+    public static func keysDirectory(of state: String) -> String { state + "/keys" }
+
+    /// Makes the state directory with its parents, and the directories of journal and keys in it, each readable by their owner only,
     /// and makes their names durable. Existing directories stay as they are; one that cannot be written, or a file in its
     /// place, is an error (`create`, with EACCES, ENOTDIR, …).
     public static func makeStateDirectory(_ state: String) throws(StorageError) {
         try makeDirectory(state, withParents: true)
         try makeDirectory(journalDirectory(of: state), withParents: false)
+        try makeDirectory(keysDirectory(of: state), withParents: false)
     }
 
     private static func makeDirectory(_ path: String, withParents: Bool) throws(StorageError) {

@@ -161,7 +161,7 @@ public struct SegmentHeader: Equatable, Sendable {
 }
 
 /// Lower-case hexadecimal of the lowest `digits` digits.
-func hexText(_ value: UInt64, digits: Int) -> String {
+public func hexText(_ value: UInt64, digits: Int) -> String {
     var writer = ByteWriter(capacity: 16)
     for place in stride(from: digits - 1, through: 0, by: -1) {
         writer.append(hexDigit(UInt8(truncatingIfNeeded: value >> UInt64(place * 4)) & 15))

@@ -8,15 +8,16 @@ extension Ledger {
     /// of the first fact that does not follow from those before it; nil when all do.
     public mutating func replay(_ body: UnsafeRawBufferPointer, segment: UInt32, batchOffset: UInt32, inWindow: Bool) -> Int? {
         var facts = FactReader(body)
+        let batch = JournalPosition(segment: segment, offset: batchOffset)
         let base = batchOffset + UInt32(BatchBuilder.headerBytes)
         while let fact = facts.next() {
             let position = JournalPosition(segment: segment, offset: base + UInt32(truncatingIfNeeded: fact.offset))
-            guard apply(fact, at: position, inWindow: inWindow) else { return fact.offset }
+            guard apply(fact, at: position, batch: batch, inWindow: inWindow) else { return fact.offset }
         }
         return facts.failed ? body.count : nil
     }
 
-    private mutating func apply(_ fact: Fact, at position: JournalPosition, inWindow: Bool) -> Bool {
+    private mutating func apply(_ fact: Fact, at position: JournalPosition, batch: JournalPosition, inWindow: Bool) -> Bool {
         switch fact.type {
         case .string:
             var reader = ByteReader(fact.payload)
@@ -25,7 +26,7 @@ extension Ledger {
             return restoreString(StringID(id), reader.bytes(reader.remaining), segment: position.segment)
         case .event:
             guard let event = EventFact(fact.payload) else { return false }
-            return replay(event, at: position, inWindow: inWindow)
+            return replay(event, at: position, batch: batch, inWindow: inWindow)
         case .customer:
             guard let customer = CustomerFact(fact.payload), isKnown(customer.reference) else { return false }
             guard customer.reference != noString else { return true }

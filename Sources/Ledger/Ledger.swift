@@ -27,7 +27,7 @@ public struct LedgerCounters: Sendable {
 
 public struct Ledger: ~Copyable {
     public private(set) var strings: StringTable
-    public var dedup = DedupIndex()
+    public var dedup: DedupIndex
     public private(set) var accounts = Accounts()
     public private(set) var keys = KeyRing()
     public private(set) var responses = StoredResponses()
@@ -55,9 +55,10 @@ public struct Ledger: ~Copyable {
     /// Segment the open batch belongs to, as far as the current block's name numbers are concerned.
     private var namesSegment: UInt32 = 0
 
-    /// `seed` and `random` come from the kernel; tests give fixed ones.
-    public init(book: PriceBook, seed: UInt64, random: UInt64) {
+    /// `seed` and `random` come from the kernel; tests give fixed ones. With `keys`, idempotency keys go to disk, and `seed` is theirs.
+    public init(book: PriceBook, seed: UInt64, random: UInt64, keys: KeyStore? = nil, hotKeys: Int = Limits.dedupHotKeys) {
         self.book = book
+        dedup = DedupIndex(store: keys, hotKeys: hotKeys)
         self.seed = seed
         self.random = random
         strings = StringTable(seed: seed)
@@ -93,13 +94,14 @@ public struct Ledger: ~Copyable {
             namesSegment = batch.segment
         }
         hashKeys(&block, range)
+        dedup.probe(hashes, count: range.count)
         var memo = PriceMemo()
         var i = range.lowerBound
         while i < range.upperBound {
             if i + 16 < range.upperBound { dedup.prefetchSlot(hashes[i + 16 - range.lowerBound]) }
             guard batch.hasRoom(for: Limits.largestEventBytes) else { return i }
             if block.events[i].outcome == .recorded {
-                try admit(&block, i, hash: hashes[i - range.lowerBound], into: &batch, now: now, source: source, memo: &memo)
+                try admit(&block, i, key: i - range.lowerBound, into: &batch, now: now, source: source, memo: &memo)
             }
             if block.events[i].outcome != .recorded { countRefusal(block.events[i].outcome) }
             i += 1
@@ -136,7 +138,7 @@ public struct Ledger: ~Copyable {
     }
 
     private mutating func admit(
-        _ block: inout EventBlock, _ i: Int, hash: UInt64, into batch: inout BatchBuilder, now: Timestamp,
+        _ block: inout EventBlock, _ i: Int, key: Int, into batch: inout BatchBuilder, now: Timestamp,
         source: some FactSource, memo: inout PriceMemo
     ) throws(StorageError) {
         if UsageRules.inconsistent(block.usage(of: block.events[i])) != nil {
@@ -144,8 +146,9 @@ public struct Ledger: ~Copyable {
             block.events[i].field = .usage
             return
         }
-        var cursor = 0
-        while let position = dedup.candidate(hash, cursor: &cursor) {
+        let hash = hashes[key]
+        var cursor = dedup.cursor(key)
+        while let position = try dedup.candidate(hash, cursor: &cursor) {
             scratch.reset()
             guard try read(position, batch, source) else { continue }
             if isOriginal(&block, i) { return }
@@ -161,7 +164,7 @@ public struct Ledger: ~Copyable {
 
         block.events[i].sequence = nextSequence
         let offset = batch.writer.append(event: block.events[i], of: block, recordedAt: now)
-        dedup.insert(hash, batch.position(of: offset))
+        dedup.insert(hash, batch.position(of: offset), batch: JournalPosition(segment: batch.segment, offset: batch.offset))
         nextSequence += 1
         batch.eventCount += 1
         let occurredAt = block.events[i].occurredAt
@@ -347,8 +350,8 @@ public struct Ledger: ~Copyable {
     /// The position of a recorded key's event, exact; nil when it is not within the window.
     public mutating func position(ofKey key: UnsafeRawBufferPointer, source: some FactSource) throws(StorageError) -> JournalPosition? {
         let hash = hashBytes(key, seed: seed)
-        var cursor = 0
-        while let position = dedup.candidate(hash, cursor: &cursor) {
+        var cursor = DedupCursor()
+        while let position = try dedup.candidate(hash, cursor: &cursor) {
             scratch.reset()
             guard try source.eventPayload(at: position, into: &scratch), let event = EventFact(scratch.bytes) else { continue }
             keyScratch.reset()
@@ -404,14 +407,14 @@ public struct Ledger: ~Copyable {
     func isKnown(_ id: StringID) -> Bool { id < strings.nextID }
 
     /// Sequences must continue; every event counts as it was recorded.
-    mutating func replay(_ event: EventFact, at position: JournalPosition, inWindow: Bool) -> Bool {
+    mutating func replay(_ event: EventFact, at position: JournalPosition, batch: JournalPosition, inWindow: Bool) -> Bool {
         guard event.sequence == nextSequence || nextSequence == 1, event.sequence > 0, event.sequence < .max, isKnown(event.customer)
         else { return false }
         nextSequence = event.sequence + 1
-        if inWindow {
+        if inWindow, !dedup.covers(position) {
             keyScratch.reset()
             event.appendKey(to: &keyScratch)
-            dedup.insert(hashBytes(keyScratch.bytes, seed: seed), position)
+            dedup.insert(hashBytes(keyScratch.bytes, seed: seed), position, batch: batch)
         }
         count(customer: event.customer, cost: event.isPriced ? event.cost : nil, revenue: event.hasRevenue ? event.revenue : .zero)
         return true

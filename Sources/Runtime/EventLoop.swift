@@ -1,5 +1,5 @@
-// EventLoop: libuv around the server. One thread owns every connection, the sessions and the ledger; the journal thread and the
-// query thread are reached through one async handle each.
+// EventLoop: libuv around the server. One thread owns every connection, the sessions and the ledger; the journal thread, the query
+// thread and the thread of the keys' files are reached through one async handle each.
 //
 // One turn: readable sockets are read and their bytes given to the server; then, before sleeping, `beforeSleep` writes what may
 // go out and hands the batch that filled meanwhile to the journal thread. So a quiet event is committed at once and a burst shares
@@ -70,8 +70,10 @@ public final class EventLoop {
     var options: RuntimeOptions
     private var journal: JournalThread
     private var queryThread: QueryThread
+    private var keyThread: KeyThread
     private let journalAsync: UnsafeMutablePointer<uv_async_t>
     private let queryAsync: UnsafeMutablePointer<uv_async_t>
+    private let keyAsync: UnsafeMutablePointer<uv_async_t>
     private let prepare: UnsafeMutablePointer<uv_prepare_t>
     private let timer: UnsafeMutablePointer<uv_timer_t>
     private var signals: [UnsafeMutablePointer<uv_signal_t>] = []
@@ -107,11 +109,13 @@ public final class EventLoop {
         self.options = options
         journalAsync = .allocate(capacity: 1)
         queryAsync = .allocate(capacity: 1)
+        keyAsync = .allocate(capacity: 1)
         prepare = .allocate(capacity: 1)
         timer = .allocate(capacity: 1)
         readBuffer = .allocate(byteCount: EventLoop.readBytes + 4096, alignment: 64)
         journal = JournalThread(committer: committer, async: journalAsync)
         queryThread = QueryThread(durableEnd: durableEnd, async: queryAsync, make: makeQueryEngine)
+        keyThread = KeyThread(async: keyAsync)
     }
 
     var context: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
@@ -138,6 +142,8 @@ public final class EventLoop {
         journalAsync.pointee.data = context
         uv_async_init(loop, queryAsync) { EventLoop.of($0!.pointee.data).queriesAnswered() }
         queryAsync.pointee.data = context
+        uv_async_init(loop, keyAsync) { EventLoop.of($0!.pointee.data).keyJobDone() }
+        keyAsync.pointee.data = context
         uv_prepare_init(loop, prepare)
         prepare.pointee.data = context
         uv_prepare_start(prepare) { EventLoop.of($0!.pointee.data).beforeSleep() }
@@ -153,6 +159,7 @@ public final class EventLoop {
         }
         journal.start()
         queryThread.start()
+        keyThread.start()
         if let failed = openListeners() {
             stopThreads()
             return .listen(failed)
@@ -170,6 +177,7 @@ public final class EventLoop {
     private func stopThreads() {
         journal.stop()
         queryThread.stop()
+        keyThread.stop()
     }
 
     private func signalled(_ number: Int32) {
@@ -211,6 +219,7 @@ public final class EventLoop {
             queryThread.ask(queries, durableEnd: server.pointee.pipeline.durableEnd)
         }
         prepareSegment()
+        if drainDeadline == 0, let job = server.pointee.startKeyJob(at: instant) { keyThread.give(job) }
         if let failure = server.pointee.failure { fail(failure) }
         // What was resumed while output went out may have more to say: turn again instead of sleeping on it.
         if !server.pointee.dirty.isEmpty { uv_async_send(journalAsync) }
@@ -230,9 +239,16 @@ public final class EventLoop {
         queryThread.advance(to: server.pointee.pipeline.durableEnd)
     }
 
+    private func keyJobDone() {
+        guard let job = keyThread.takeDone(), let error = server.pointee.finishKeyJob(job, at: instant) else { return }
+        let cause = String(cString: strerror(error.errno))
+        options.log("keys: \(error.operation) of \(error.file) failed: \(cause); tried again in \(Limits.dedupRetrySeconds) s")
+    }
+
     private func fail(_ error: StorageError) {
         let cause = String(cString: strerror(error.errno))
-        options.log("journal: \(error.operation) of \(error.file) failed: \(cause); nothing is acknowledged any more")
+        let place = error.file.hasSuffix(".run") || error.file == "keys" ? "keys" : "journal"
+        options.log("\(place): \(error.operation) of \(error.file) failed: \(cause); nothing is acknowledged any more")
         finish(.storage(error))
     }
 

@@ -4,12 +4,30 @@
 internal import Core
 internal import Ledger
 
+/// Of the idempotency keys.
+struct DedupFigures {
+    var keys: Int
+    var memoryKeys: Int
+    var bytes: Int
+    var diskBytes: Int
+    var runs: Int
+    var counters: DedupCounters
+
+    init(_ index: borrowing DedupIndex) {
+        keys = index.count
+        memoryKeys = index.memoryKeys
+        bytes = index.byteCount
+        diskBytes = index.diskBytes
+        runs = index.runsOnDisk
+        counters = index.counters
+    }
+}
+
 struct MetricsPage {
     var server: ServerMetrics
     var ledger: LedgerCounters
     var connections: Int
-    var dedupKeys: Int
-    var dedupBytes: Int
+    var dedup: DedupFigures
     var strings: Int
     var customers: Int
     var pendingBytes: Int
@@ -57,8 +75,15 @@ struct MetricsPage {
         counter(&output, "purser_stalls_total", "Times a connection waited for room in the journal.", server.stalls)
         gauge(&output, "purser_storage_full", "1 while the disk has no room for the next segment.", storageFull ? 1 : 0)
         gauge(&output, "purser_projection_lag_bytes", "Bytes of journal not yet in the rollups.", lag)
-        gauge(&output, "purser_dedup_keys", "Idempotency keys remembered in memory.", UInt64(dedupKeys))
-        gauge(&output, "purser_dedup_bytes", "Memory of the idempotency keys.", UInt64(dedupBytes))
+        gauge(&output, "purser_dedup_keys", "Idempotency keys remembered.", UInt64(dedup.keys))
+        gauge(&output, "purser_dedup_memory_keys", "Those of them that are in memory and not on disk.", UInt64(dedup.memoryKeys))
+        gauge(&output, "purser_dedup_bytes", "Memory of the idempotency keys.", UInt64(dedup.bytes))
+        gauge(&output, "purser_dedup_disk_bytes", "Files of idempotency keys.", UInt64(dedup.diskBytes))
+        gauge(&output, "purser_dedup_runs", "How many files of idempotency keys there are.", UInt64(dedup.runs))
+        counter(&output, "purser_dedup_reads_total", "Blocks of keys read from files to look a key up.", dedup.counters.reads)
+        counter(&output, "purser_dedup_sealed_total", "Files of keys written from memory.", dedup.counters.sealed)
+        counter(&output, "purser_dedup_merges_total", "Files of keys made from others.", dedup.counters.merges)
+        counter(&output, "purser_dedup_failures_total", "Times a file of keys could not be written or read.", dedup.counters.failures)
         gauge(&output, "purser_names", "Distinct names in the books.", UInt64(strings))
         gauge(&output, "purser_customers", "Customers known.", UInt64(customers))
     }

@@ -199,7 +199,10 @@ extension Server {
 
     mutating func readiness(_ context: inout RequestContext) {
         let reason: StaticString? =
-            draining ? "stopping" : pipelineBox.pointee.isFull ? "storage_full" : failure != nil ? "storage_failed" : nil
+            draining
+            ? "stopping"
+            : pipelineBox.pointee.isFull || ledger.dedup.isFailing && !ledger.dedup.hasRoom
+                ? "storage_full" : failure != nil ? "storage_failed" : nil
         guard let reason else {
             answer(&context, 200) { $0.append("{\"data\":{\"status\":\"ok\"},\"success\":true}") }
             return
@@ -213,8 +216,8 @@ extension Server {
 
     mutating func metricsPage(_ context: inout RequestContext) {
         let page = MetricsPage(
-            server: metrics, ledger: ledger.counters, connections: connectionCount, dedupKeys: ledger.dedup.count,
-            dedupBytes: ledger.dedup.byteCount, strings: ledger.strings.count, customers: ledger.accounts.count,
+            server: metrics, ledger: ledger.counters, connections: connectionCount, dedup: DedupFigures(ledger.dedup),
+            strings: ledger.strings.count, customers: ledger.accounts.count,
             pendingBytes: pipelineBox.pointee.pendingBytes, committedBytes: pipelineBox.pointee.committedBytes,
             segment: pipelineBox.pointee.currentSegment, lag: lag, storageFull: pipelineBox.pointee.isFull, version: options.version)
         answer(&context, 200, content: .prometheus) { page.write(to: &$0) }

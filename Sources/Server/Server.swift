@@ -55,7 +55,9 @@ public struct Server: ~Copyable {
     static let inputPadding = 64
     let storage: any Storage
     public internal(set) var options: ServerOptions
-    public var windowMarks: [WindowMark] = []
+    public var window: DedupWindow
+    /// Writes and merges idempotency keys on disk, on a thread of its own; nil when they stay in memory.
+    let keys: KeyStore?
     public var firstKey: FirstKey?
 
     let slots: UnsafeMutablePointer<Connection>
@@ -102,9 +104,11 @@ public struct Server: ~Copyable {
 
     public init(
         ledger: consuming Ledger, pipeline: consuming CommitPipeline, storage: any Storage, options: ServerOptions,
-        connections: Int = Limits.connections, random: UInt64
+        keys: KeyStore? = nil, connections: Int = Limits.connections, random: UInt64
     ) {
         self.ledger = ledger
+        self.keys = keys
+        window = DedupWindow(length: options.dedupWindow)
         pipelineBox = .allocate(capacity: 1)
         pipelineBox.initialize(to: pipeline)
         self.storage = storage
@@ -294,7 +298,7 @@ public struct Server: ~Copyable {
         writeCorrections()
     }
 
-    private mutating func resumeStalled(at instant: Instant) {
+    mutating func resumeStalled(at instant: Instant) {
         guard !stalledConnections.isEmpty else { return }
         let list = stalledConnections
         stalledConnections.removeAll(keepingCapacity: true)
@@ -314,7 +318,7 @@ public struct Server: ~Copyable {
 
     /// Whether a request that records facts can be taken; false puts the connection aside until there is room.
     mutating func mayAdmit(_ index: UInt32) -> Bool {
-        if pipelineBox.pointee.hasHeadroom { return true }
+        if pipelineBox.pointee.hasHeadroom, ledger.dedup.hasRoom || ledger.dedup.isFailing { return true }
         stall(index)
         return false
     }
@@ -324,6 +328,10 @@ public struct Server: ~Copyable {
     /// Admits the whole block. Events that found no room get `storageFull` or `overloaded`.
     mutating func admitBlock() {
         var next = 0
+        guard ledger.dedup.hasRoom || !ledger.dedup.isFailing else {
+            refuse(from: 0, .storageFull)
+            return
+        }
         while next < block.count {
             switch pipelineBox.pointee.makeRoom(firstSequence: ledger.nextSequence, now: now.wall) {
             case .ready:

@@ -15,6 +15,8 @@ struct Configuration {
     var listen: [Address] = []
     var allowRemote = false
     var dedupWindow = Int64(Limits.dedupWindowDays) * 86_400 * 1_000_000_000
+    /// Keys kept in memory before they are written to disk.
+    var dedupHotKeys = Limits.dedupHotKeys
     var corsOrigins: [String] = []
     var pricesDirectory = "/etc/purser/prices.d"
     /// Whether the directory was named by the operator, and so must exist.
@@ -111,6 +113,11 @@ struct Configuration {
                     throw refuse("dedup_window must be a time like \"35d\", \"12h\" or \"30m\", from 1m to 400d")
                 }
                 dedupWindow = window
+            case ("dedup_memory_keys", 1):
+                guard item.kind == .integer, let keys = Int(item.text), keys >= 100, keys <= Limits.dedupMemoryKeys / 2 else {
+                    throw refuse("dedup_memory_keys must be a number from 100 to \(Limits.dedupMemoryKeys / 2)")
+                }
+                dedupHotKeys = keys
             case ("prices_dir", 1):
                 guard item.kind == .string, item.text.hasPrefix("/") else { throw refuse("prices_dir must be an absolute path") }
                 pricesDirectory = item.text

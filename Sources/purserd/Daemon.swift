@@ -55,20 +55,34 @@ enum Daemon {
         _ configuration: Configuration, _ files: [PriceTexts.Text], _ book: PriceBook, _ options: CommandLineOptions
     ) -> ExitStatus {
         let storage = FileStorage(directory: FileStorage.journalDirectory(of: configuration.state))
-        var ledger = Ledger(book: book, seed: SystemRandom.next(), random: SystemRandom.next())
+        let newID = JournalID.random()
+        let keys: KeyStore
+        do throws(StorageError) {
+            keys = try openKeys(configuration, storage, newID)
+        } catch {
+            Log.line("purserd: \(error.file): \(String(cString: strerror(error.errno)))")
+            return .state
+        }
+        var ledger = Ledger(
+            book: book, seed: keys.seed, random: SystemRandom.next(), keys: keys, hotKeys: configuration.dedupHotKeys)
         let recovered: RecoveredJournal
-        let windowStart = EventLoop.now.nanoseconds - configuration.dedupWindow
-        var marks: [WindowMark] = []
+        var window = DedupWindow(length: configuration.dedupWindow)
+        var keyTrouble: StorageError?
         do throws(JournalError) {
-            recovered = try Recovery.run(storage, segmentBytes: Limits.segmentBytes) { info, body in
-                let inWindow = info.openedAt.nanoseconds >= windowStart
-                WindowMark.add(&marks, info.openedAt, info.position)
+            recovered = try Recovery.run(storage, segmentBytes: Limits.segmentBytes, newID: newID) { info, body in
+                window.replayed(info.openedAt, at: info.position)
+                ledger.dedup.expiredBefore = window.start()
                 let offset = info.position.offset
-                if let bad = ledger.replay(body, segment: info.position.segment, batchOffset: offset, inWindow: inWindow) {
+                if let bad = ledger.replay(body, segment: info.position.segment, batchOffset: offset, inWindow: true) {
                     throw JournalError.damage(
                         file: SegmentFormat.fileName(info.position.segment), offset: Int(offset) + BatchBuilder.headerBytes + bad,
                         reason: .facts)
                 }
+                // Keys that are not on disk go there as they are read: there may be more of them than memory has room for.
+                while let work = ledger.dedup.nextWork(durableEnd: info.end, now: 0, mayMerge: false) {
+                    keyTrouble = ledger.dedup.finished(keys.perform(work), now: 0)?.failure ?? keyTrouble
+                }
+                if let keyTrouble, !ledger.dedup.hasRoom { throw keyTrouble }
             }
         } catch {
             return failed(error, configuration)
@@ -80,6 +94,7 @@ enum Daemon {
             Log.line("purserd: \(error.description), in \(configuration.pricesDirectory) and through the API: take it out of the file")
             return .usage
         }
+        keys.removeLeftOver()
         if recovered.cutBytes > 0 {
             Log.line("journal: cut \(recovered.cutBytes) bytes of an unfinished batch that was never acknowledged")
         }
@@ -91,8 +106,9 @@ enum Daemon {
         let pipeline = CommitPipeline(
             tail: recovered.tail, prepared: recovered.lastPrepared, segmentBytes: Limits.segmentBytes, batchBytes: Limits.batchBytes)
         var server = Server(
-            ledger: ledger, pipeline: pipeline, storage: storage, options: serverOptions, random: SystemRandom.next())
-        server.windowMarks = marks
+            ledger: ledger, pipeline: pipeline, storage: storage, options: serverOptions, keys: keys, random: SystemRandom.next())
+        window.started(EventLoop.now)
+        server.window = window
 
         let keyPath = configuration.state + "/api-key"
         var firstKey: (key: [UInt8], digest: Digest)?
@@ -153,11 +169,28 @@ enum Daemon {
         }
     }
 
+    /// The files of idempotency keys, as far as they fit the journal. `newID` is what the journal is called when it has not begun.
+    private static func openKeys(
+        _ configuration: Configuration, _ journal: FileStorage, _ newID: JournalID
+    ) throws(StorageError) -> KeyStore {
+        // A journal that cannot be read is refused by its recovery, with more to say about it.
+        let id = (try? JournalReader(journal).segments())?.first?.header.id ?? newID
+        let keys = try KeyStore(
+            FileStorage(directory: FileStorage.keysDirectory(of: configuration.state)), journal: id, batches: JournalBatches(journal),
+            newSeed: SystemRandom.next())
+        for complaint in keys.complaints { Log.line("keys: \(complaint); what it held comes from the journal") }
+        return keys
+    }
+
     private static func failed(_ error: JournalError, _ configuration: Configuration) -> ExitStatus {
         let place = FileStorage.journalDirectory(of: configuration.state)
         switch error {
         case .storage(let cause):
             Log.line("purserd: \(place)/\(cause.file): \(String(cString: strerror(cause.errno)))")
+            return .state
+        case .visitor(let cause as StorageError):
+            Log.line(
+                "purserd: \(FileStorage.keysDirectory(of: configuration.state))/\(cause.file): \(String(cString: strerror(cause.errno)))")
             return .state
         case .visitor(let inner as JournalError):
             return failed(inner, configuration)

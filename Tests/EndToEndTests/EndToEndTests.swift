@@ -88,6 +88,11 @@ struct DurabilityTests {
     @Test(.timeLimit(.minutes(10))) func fiftyThousandEventsFromAFileAreExact() throws { try scenario("sent_by_the_tool") }
 }
 
+struct KeyTests {
+    @Test(.timeLimit(.minutes(5))) func retriesOfKeysOnDiskAreAnsweredFromTheOriginal() throws { try scenario("keys_on_disk") }
+    @Test(.timeLimit(.minutes(10))) func crashesWhileKeysGoToDiskLoseNone() throws { try scenario("killed_with_keys_on_disk") }
+}
+
 struct ProcessTests {
     @Test(.timeLimit(.minutes(5))) func theCommandLineSaysWhatIsWrong() throws { try scenario("command_line") }
     @Test(.timeLimit(.minutes(5))) func aBadConfigurationIsNamedByLine() throws { try scenario("configuration") }

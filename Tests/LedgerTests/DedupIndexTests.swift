@@ -6,41 +6,41 @@ import Ledger
 import Testing
 
 /// Every position kept under a fingerprint, in the order found.
-private func candidates(_ index: borrowing DedupIndex, _ fingerprint: UInt64) -> [UInt64] {
-    var cursor = 0
+private func candidates(_ index: inout DedupIndex, _ fingerprint: UInt64) throws -> [UInt64] {
+    var cursor = DedupCursor()
     var found: [UInt64] = []
-    while let position = index.candidate(fingerprint, cursor: &cursor) { found.append(position.raw) }
+    while let position = try index.candidate(fingerprint, cursor: &cursor) { found.append(position.raw) }
     return found
 }
 
-@Test func growthKeepsEveryEntry() {
+@Test func growthKeepsEveryEntry() throws {
     var index = DedupIndex()
     var dice = Dice(3)
     let fingerprints = (0..<60_000).map { _ in dice.next() }
-    for (i, fingerprint) in fingerprints.enumerated() { index.insert(fingerprint, JournalPosition(raw: UInt64(i + 1))) }
+    for (i, fingerprint) in fingerprints.enumerated() { index.insert(fingerprint, JournalPosition(raw: UInt64(i + 1)), batch: .start) }
     #expect(index.count == fingerprints.count)
     for (i, fingerprint) in fingerprints.enumerated() {
-        #expect(candidates(index, fingerprint).contains(UInt64(i + 1)))
+        #expect(try candidates(&index, fingerprint).contains(UInt64(i + 1)))
     }
-    for _ in 0..<10_000 { #expect(candidates(index, dice.next()).isEmpty) }
+    for _ in 0..<10_000 { #expect(try candidates(&index, dice.next()).isEmpty) }
     #expect(index.byteCount <= 60_000 * 16 * 4)
 }
 
-@Test func fingerprintsThatMeetAreAllCandidates() {
+@Test func fingerprintsThatMeetAreAllCandidates() throws {
     // One shard, one slot, and equal fingerprints: the longest walk there is.
     var index = DedupIndex()
     let same: UInt64 = 0xAB00_0000_0000_0001
     for i in 1...200 as ClosedRange<UInt64> {
-        index.insert(same, JournalPosition(raw: i * 2))
-        index.insert(same &+ i << 32, JournalPosition(raw: i * 2 + 1))
+        index.insert(same, JournalPosition(raw: i * 2), batch: .start)
+        index.insert(same &+ i << 32, JournalPosition(raw: i * 2 + 1), batch: .start)
     }
-    #expect(candidates(index, same).sorted() == (1...200).map { UInt64($0 * 2) })
-    for i in 1...200 as ClosedRange<UInt64> { #expect(candidates(index, same &+ i << 32) == [i * 2 + 1]) }
-    #expect(candidates(index, same &+ 999 << 32).isEmpty)
-    #expect(candidates(index, 0).isEmpty)
+    #expect(try candidates(&index, same).sorted() == (1...200).map { UInt64($0 * 2) })
+    for i in 1...200 as ClosedRange<UInt64> { #expect(try candidates(&index, same &+ i << 32) == [i * 2 + 1]) }
+    #expect(try candidates(&index, same &+ 999 << 32).isEmpty)
+    #expect(try candidates(&index, 0).isEmpty)
 }
 
-@Test func onlyEntriesBeforeTheWindowExpire() {
+@Test func onlyEntriesBeforeTheWindowExpire() throws {
     var index = DedupIndex()
     var dice = Dice(9)
     var fingerprints: [UInt64] = []
@@ -50,12 +50,12 @@ private func candidates(_ index: borrowing DedupIndex, _ fingerprint: UInt64) ->
         let fingerprint = dice.next()
         fingerprints.append(fingerprint)
         if position > window { index.expiredBefore = JournalPosition(raw: position - window) }
-        index.insert(fingerprint, JournalPosition(raw: position))
+        index.insert(fingerprint, JournalPosition(raw: position), batch: .start)
     }
     let first = index.expiredBefore.raw
     for (i, fingerprint) in fingerprints.enumerated() {
         let position = UInt64(i + 1)
-        #expect(candidates(index, fingerprint).contains(position) == (position >= first))
+        #expect(try candidates(&index, fingerprint).contains(position) == (position >= first))
     }
     #expect(index.count >= Int(window) && index.count < 30_000)
     #expect(index.byteCount < 60_000 * 16)

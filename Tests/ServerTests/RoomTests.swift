@@ -166,6 +166,10 @@ func segmentsOfAnotherSizeAreGoneOnWith(_ size: Int) throws {
     for _ in 0..<10 { try pass(300) }
     try pass(Double(Limits.dedupWindowDays) * day - 3_005)
     #expect(statuses(try host.exchange(host.connect(), post("a"))) == [409])
+    // It is kept for one step of the clock longer, and then until the next mark.
+    let step = Double(Limits.dedupWindowDays) * day / 32
+    try pass(step - 10)
+    #expect(statuses(try host.exchange(host.connect(), post("a"))) == [409])
     try pass(1_500)
     #expect(statuses(try host.exchange(host.connect(), post("a"))) == [201])
     #expect(statuses(try host.exchange(host.connect(), post("a"))) == [409])

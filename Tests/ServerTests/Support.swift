@@ -33,6 +33,8 @@ final class MemoryDisk: Storage {
         var files: [String: [UInt8]] = [:]
         /// Every read fails with this.
         var readFailure: StorageError?
+        /// No file can be made.
+        var isFull = false
     }
 
     private let state: Mutex<State>
@@ -40,6 +42,7 @@ final class MemoryDisk: Storage {
     init(_ files: [String: [UInt8]] = [:]) { state = Mutex(State(files: files)) }
 
     var files: [String: [UInt8]] { state.withLock { $0.files } }
+    func fill(_ isFull: Bool) { state.withLock { $0.isFull = isFull } }
     func failReads(_ error: StorageError?) { state.withLock { $0.readFailure = error } }
 
     private func missing(_ operation: StorageError.Operation, _ file: String) -> StorageError {
@@ -54,7 +57,10 @@ final class MemoryDisk: Storage {
     }
 
     func createZeroed(_ file: String, size: Int) throws(StorageError) {
-        state.withLock { $0.files[file] = [UInt8](repeating: 0, count: size) }
+        try state.withLock { (state) throws(StorageError) in
+            guard !state.isFull else { throw StorageError(operation: .create, errno: 28, file: file) }
+            state.files[file] = [UInt8](repeating: 0, count: size)
+        }
     }
 
     func read(_ file: String, at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(StorageError) -> Int {
@@ -72,7 +78,12 @@ final class MemoryDisk: Storage {
     }
 
     func write(_ file: String, at offset: Int, _ bytes: UnsafeRawBufferPointer) throws(StorageError) {
-        state.withLock { $0.files[file]?.replaceSubrange(offset..<offset + bytes.count, with: bytes) }
+        state.withLock { state in
+            guard var found = state.files.removeValue(forKey: file) else { return }
+            found += [UInt8](repeating: 0, count: max(0, offset + bytes.count - found.count))
+            found.replaceSubrange(offset..<offset + bytes.count, with: bytes)
+            state.files[file] = found
+        }
     }
 
     func sync(_ file: String) throws(StorageError) {}
@@ -125,13 +136,23 @@ final class Host {
     /// Queries are answered in the turn they are asked.
     var answersQueries = true
     var asked: [PendingQuery] = []
+    /// Where keys go when they leave the memory, and after how many.
+    let keyDisk: MemoryDisk?
+    private let hotKeys: Int
+    /// Work on the keys' files is done as soon as it is given out.
+    var worksOnKeys = true
+    private var keyJob: KeyJob?
+    /// What the log would say of it.
+    var keyTroubles: [StorageError] = []
 
     /// A tcp peer's key, with all scopes, when `key` is given.
     init(
         _ disk: MemoryDisk = MemoryDisk(), connections: Int = 64, key: String? = nil, random: UInt64 = 5,
-        segmentBytes: Int = Host.segmentBytes
+        segmentBytes: Int = Host.segmentBytes, keyDisk: MemoryDisk? = nil, hotKeys: Int = 10
     ) throws {
         self.disk = disk
+        self.keyDisk = keyDisk
+        self.hotKeys = hotKeys
         self.segmentBytes = segmentBytes
         let prices = """
             [[price]]
@@ -142,17 +163,21 @@ final class Host {
         let book = try Array(prices.utf8).withUnsafeBytes {
             try PriceBook(catalogue: [], own: [PriceBook.Source(name: "test.toml", bytes: $0)])
         }
-        var ledger = Ledger(book: book, seed: random, random: random &+ 1)
-        let recovered = try Recovery.run(disk, segmentBytes: segmentBytes) { info, body in
+        let newID = try JournalReader(disk).segments().first?.header.id ?? JournalID.random()
+        let keys = try keyDisk.map { try KeyStore($0, journal: newID, batches: JournalBatches(disk), newSeed: random) }
+        var ledger = Ledger(book: book, seed: keys?.seed ?? random, random: random &+ 1, keys: keys, hotKeys: hotKeys)
+        let recovered = try Recovery.run(disk, segmentBytes: segmentBytes, newID: newID) { info, body in
             if let bad = ledger.replay(body, segment: info.position.segment, batchOffset: info.position.offset, inWindow: true) {
                 throw Contradiction(offset: bad)
             }
         }
+        keys?.removeLeftOver()
         writer = JournalWriter(storage: disk, tail: recovered.tail, segmentBytes: segmentBytes)
         let pipeline = CommitPipeline(
             tail: recovered.tail, prepared: recovered.lastPrepared, segmentBytes: segmentBytes, batchBytes: Host.batchBytes)
         server = Server(
-            ledger: ledger, pipeline: pipeline, storage: disk, options: ServerOptions(), connections: connections, random: random)
+            ledger: ledger, pipeline: pipeline, storage: disk, options: ServerOptions(), keys: keys, connections: connections,
+            random: random)
         if let key {
             let text = Array(key.utf8)
             server.firstKey = FirstKey(digest: text.withUnsafeBytes { Digest(sha256: $0) }, hint: ApiKey.hint(text))
@@ -164,7 +189,8 @@ final class Host {
 
     /// A new daemon on what this one made durable.
     func restarted(segmentBytes: Int = Host.segmentBytes) throws -> Host {
-        let host = try Host(MemoryDisk(disk.files), random: 99, segmentBytes: segmentBytes)
+        let host = try Host(
+            MemoryDisk(disk.files), random: 99, segmentBytes: segmentBytes, keyDisk: keyDisk.map { MemoryDisk($0.files) }, hotKeys: hotKeys)
         host.now = now
         return host
     }
@@ -232,6 +258,18 @@ final class Host {
         asked += queries
         if answersQueries { answerQueries() }
         prepare()
+        workOnKeys()
+    }
+
+    /// Does what there is to do on the keys' files, or keeps the first of it.
+    func workOnKeys() {
+        while true {
+            if keyJob == nil { keyJob = server.startKeyJob(at: now) }
+            guard worksOnKeys, let job = keyJob else { return }
+            job.perform()
+            keyJob = nil
+            if let trouble = server.finishKeyJob(job, at: now) { keyTroubles.append(trouble) }
+        }
     }
 
     private func flush() {

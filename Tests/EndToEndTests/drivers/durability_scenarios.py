@@ -34,17 +34,17 @@ def clients_of(case, target, seeds=1):
     return made
 
 
-def killed_under_load(case):
+def killed_under_load(case, **options):
     """SIGKILL at random moments, again and again, while clients of both protocols keep sending and resending."""
     dice = random.Random(20)
-    current = [case.daemon()]
+    current = [case.daemon(**options)]
     clients = clients_of(case, lambda: current[0])
     for client in clients:
         client.start()
     for cycle in range(CYCLES):
         time.sleep(dice.uniform(0.02, 0.5))
         current[0].kill()
-        current[0] = current[0].again()
+        current[0] = current[0].again(**options)
         case.expect(
             all(client.problem is None for client in clients), f"cycle {cycle}: {[c.problem for c in clients if c.problem]}"
         )
@@ -65,7 +65,7 @@ def killed_under_load(case):
     case.tool("journal", "verify", "--state", daemon.state)
     # The books are thrown away and made again from the journal.
     remove_books(daemon.state)
-    daemon = daemon.again()
+    daemon = daemon.again(**options)
     load.compare_margins(case, daemon, counted)
     print(f"  {CYCLES} crashes, {len(counted)} events, {sum(c.acked for c in clients)} acknowledgements")
 

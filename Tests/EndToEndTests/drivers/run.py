@@ -13,13 +13,23 @@ import durability_scenarios  # noqa: E402
 import event_scenarios  # noqa: E402
 import harness  # noqa: E402
 import http_scenarios  # noqa: E402
+import key_scenarios  # noqa: E402
 import price_scenarios  # noqa: E402
 import process_scenarios  # noqa: E402
 import query_scenarios  # noqa: E402
 import tool_scenarios  # noqa: E402
 
 SCENARIOS = {}
-for module in (http_scenarios, event_scenarios, query_scenarios, durability_scenarios, price_scenarios, tool_scenarios, process_scenarios):
+for module in (
+    http_scenarios,
+    event_scenarios,
+    query_scenarios,
+    durability_scenarios,
+    key_scenarios,
+    price_scenarios,
+    tool_scenarios,
+    process_scenarios,
+):
     SCENARIOS.update(module.SCENARIOS)
 
 if __name__ == "__main__":

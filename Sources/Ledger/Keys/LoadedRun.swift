@@ -1,0 +1,68 @@
+// LoadedRun: a run as look-ups see it: filters and the beginnings of blocks in memory, entries on disk.
+//
+// While a merged run takes the place of its inputs, section by section, a section that is not in memory lets nothing through:
+// at any time each fingerprint is answered by the inputs or by the new run.
+
+internal import Core
+internal import Journal
+
+struct LoadedRun {
+    let header: RunHeader
+    let file: String
+    let seed: UInt32
+    let sections: UnsafeMutablePointer<LoadedSection>
+    private(set) var byteCount = 0
+
+    /// Without any section.
+    init(_ header: RunHeader) {
+        self.header = header
+        file = header.fileName
+        seed = RunFormat.seed(header.id, header.number)
+        sections = .allocate(capacity: RunFormat.sections)
+        sections.initialize(repeating: .none, count: RunFormat.sections)
+    }
+
+    /// Takes the memory of a section over, or gives it up for `.none`.
+    mutating func install(_ section: LoadedSection, at index: Int) {
+        byteCount += section.byteCount - sections[index].byteCount
+        sections[index].free()
+        sections[index] = section
+    }
+
+    mutating func install(_ loaded: LoadedSections, from start: Int) {
+        for (i, section) in loaded.list.enumerated() { install(section, at: start + i) }
+    }
+
+    /// Of filters and beginnings, with the table of sections.
+    var memory: Int { byteCount + RunFormat.sections * MemoryLayout<LoadedSection>.stride }
+
+    @inline(__always) func mightContain(_ fingerprint: UInt64) -> Bool {
+        sections[Int(truncatingIfNeeded: fingerprint >> 56)].filter.mightContain(fingerprint)
+    }
+
+    @inline(__always) func prefetchFilter(_ fingerprint: UInt64) {
+        sections[Int(truncatingIfNeeded: fingerprint >> 56)].filter.prefetchSlots(fingerprint)
+    }
+
+    func free() {
+        for i in 0..<RunFormat.sections { sections[i].free() }
+        sections.deallocate()
+    }
+}
+
+/// Where a walk over the candidates of one fingerprint is.
+public struct DedupCursor {
+    /// 0: the open table; then the sealed ones, newest first; then the runs, newest first.
+    var stage = 0
+    var slot = 0
+    /// Whether any run's filter lets the fingerprint through.
+    var asksRuns = true
+    /// In the run of this stage: the block, and the entry after the last one returned; -1 when the block is not read yet.
+    var block = -1
+    var entry = -1
+    var entries = 0
+
+    /// Looks everywhere.
+    public init() {}
+    init(asksRuns: Bool) { self.asksRuns = asksRuns }
+}

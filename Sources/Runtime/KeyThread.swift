@@ -1,0 +1,99 @@
+// KeyThread: the thread that writes and merges the files of idempotency keys. It does one piece of work at a time and, what is not
+// urgent, no more than half of the time and at a low priority: it may take hours, and the journal and the loop are in a hurry.
+
+internal import CUV
+internal import Glibc
+internal import Server
+
+final class KeyThread {
+    private var thread = uv_thread_t()
+    private let mutex = UnsafeMutablePointer<uv_mutex_t>.allocate(capacity: 1)
+    private let condition = UnsafeMutablePointer<uv_cond_t>.allocate(capacity: 1)
+    private let async: UnsafeMutablePointer<uv_async_t>
+
+    // Under the mutex.
+    private var given: KeyJob?
+    private var done: KeyJob?
+    private var stopping = false
+
+    /// `async` wakes the loop when a piece of work is done.
+    init(async: UnsafeMutablePointer<uv_async_t>) {
+        self.async = async
+        uv_mutex_init(mutex)
+        uv_cond_init(condition)
+    }
+
+    func start() {
+        let context = Unmanaged.passRetained(self).toOpaque()
+        uv_thread_create(&thread, { argument in Unmanaged<KeyThread>.fromOpaque(argument!).takeRetainedValue().run() }, context)
+    }
+
+    /// Hands over a piece of work; the one before must have been taken back.
+    func give(_ job: KeyJob) {
+        uv_mutex_lock(mutex)
+        given = job
+        uv_cond_signal(condition)
+        uv_mutex_unlock(mutex)
+    }
+
+    /// The piece of work that was done, once.
+    func takeDone() -> KeyJob? {
+        uv_mutex_lock(mutex)
+        defer { uv_mutex_unlock(mutex) }
+        let job = done
+        done = nil
+        return job
+    }
+
+    /// Ends the thread after what it has in hand. What is left of a merge is begun again after the next start.
+    func stop() {
+        uv_mutex_lock(mutex)
+        stopping = true
+        uv_cond_signal(condition)
+        uv_mutex_unlock(mutex)
+        uv_thread_join(&thread)
+        uv_mutex_destroy(mutex)
+        uv_cond_destroy(condition)
+        mutex.deallocate()
+        condition.deallocate()
+    }
+
+    private func run() {
+        // Of this thread alone, as Linux has it; without the permission nothing changes.
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+        var rest: UInt64 = 0
+        while let job = next() {
+            if !job.isUrgent, !sleep(rest) { return }
+            let start = uv_hrtime()
+            job.perform()
+            rest = min(uv_hrtime() - start, 1_000_000_000)
+            uv_mutex_lock(mutex)
+            done = job
+            uv_mutex_unlock(mutex)
+            uv_async_send(async)
+        }
+    }
+
+    /// Waits for work; nil when there will be none.
+    private func next() -> KeyJob? {
+        uv_mutex_lock(mutex)
+        defer { uv_mutex_unlock(mutex) }
+        while given == nil, !stopping { uv_cond_wait(condition, mutex) }
+        guard !stopping, let job = given else { return nil }
+        given = nil
+        return job
+    }
+
+    /// False when the thread is to end.
+    private func sleep(_ nanoseconds: UInt64) -> Bool {
+        let end = uv_hrtime() + nanoseconds
+        uv_mutex_lock(mutex)
+        defer { uv_mutex_unlock(mutex) }
+        while !stopping {
+            let now = uv_hrtime()
+            if now >= end { return true }
+            _ = uv_cond_timedwait(condition, mutex, end - now)
+        }
+        return false
+    }
+}
