@@ -70,8 +70,8 @@ extension Ledger {
         if reversed > 0 { runs[Int(reversed) - 1].reversedBy = fact.id }
     }
 
-    /// Writes a computed correction down and counts it. `derivations` are those of its block, `numbers` their string numbers as
-    /// far as they have been given in this call's batch or an earlier one. The batch has room for the largest event.
+    /// Writes a computed correction down and counts it. `derivation` is the text of the state after it where that has no number
+    /// yet. The batch has room for the largest event.
     public mutating func correct(_ correction: Correction, derivation: [UInt8]?, into batch: inout BatchBuilder) {
         var correction = correction
         if let derivation { correction.after.price = derivation.withUnsafeBytes { internDefining($0, &batch) } }

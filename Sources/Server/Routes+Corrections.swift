@@ -15,17 +15,7 @@ extension Server {
             fail(&context, 400, "validation_failed", "reason is required: a text of 1 to 256 characters")
             return
         }
-        var position: JournalPosition?
-        do throws(StorageError) {
-            let source = FactLookup(pipeline: pipelineBox, storage: storage)
-            position = try key.withUnsafeBytesTyped { bytes throws(StorageError) in
-                try ledger.position(ofKey: bytes, source: source)
-            }
-        } catch {
-            failure = error
-            fail(&context, 500, "internal_error", "Internal Server Error")
-            return
-        }
+        guard let position = recordedPosition(of: key, &context) else { return }
         submit(.void(key: key, position: position, reason: reason), &context)
     }
 

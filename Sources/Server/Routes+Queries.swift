@@ -128,18 +128,23 @@ extension Server {
 
     mutating func getEvent(_ context: inout RequestContext, _ segment: UnsafeRawBufferPointer) {
         guard let key = decoded(segment) else { return refuse(&context, "eventIdempotencyKey") }
-        var position: JournalPosition?
+        guard let position = recordedPosition(of: key, &context) else { return }
+        ask(&context, .event(key: key, position: position), afterCommit: position.map { $0 >= pipelineBox.pointee.durableEnd } ?? false)
+    }
+
+    /// Where the event of a key is, as far as the dedup index knows; the outer nil after a failure that was answered.
+    mutating func recordedPosition(of key: [UInt8], _ context: inout RequestContext) -> JournalPosition?? {
         do throws(StorageError) {
             let source = FactLookup(pipeline: pipelineBox, storage: storage)
-            position = try key.withUnsafeBytesTyped { bytes throws(StorageError) in
-                try ledger.position(ofKey: bytes, source: source)
-            }
+            return .some(
+                try key.withUnsafeBytesTyped { bytes throws(StorageError) in
+                    try ledger.position(ofKey: bytes, source: source)
+                })
         } catch {
             failure = error
             fail(&context, 500, "internal_error", "Internal Server Error")
-            return
+            return nil
         }
-        ask(&context, .event(key: key, position: position), afterCommit: position.map { $0 >= pipelineBox.pointee.durableEnd } ?? false)
     }
 
     mutating func getCustomer(_ context: inout RequestContext, _ segment: UnsafeRawBufferPointer) {
