@@ -68,12 +68,13 @@ let package = Package(
             dependencies: ["CUV", "FileStorage", "Server", "Journal", "Core"],
             swiftSettings: settings
         ),
+        .target(name: "Settings", dependencies: ["Runtime", "Toml", "Core"], swiftSettings: settings),
         .target(name: "Client", dependencies: ["Frames", "Core"], swiftSettings: settings),
 
         .executableTarget(
             name: "purserd",
             dependencies: [
-                "Runtime", "FileStorage", "Projection", "Server", "Ledger", "Journal", "Upstream", "Fetch", "Pricing", "Toml", "Core",
+                "Settings", "Runtime", "FileStorage", "Projection", "Server", "Ledger", "Journal", "Upstream", "Fetch", "Pricing", "Core",
             ],
             swiftSettings: settings
         ),

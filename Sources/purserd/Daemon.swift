@@ -9,6 +9,7 @@ import Ledger
 import Pricing
 import Runtime
 import Server
+import Settings
 
 enum Daemon {
     static func run(_ options: CommandLineOptions) -> ExitStatus {

@@ -9,6 +9,7 @@ import Glibc
 import Pricing
 import Runtime
 import Server
+import Settings
 import Synchronization
 import Upstream
 

@@ -3,6 +3,7 @@
 import Core
 import Glibc
 import Pricing
+import Settings
 
 enum Prices {
     /// Every `*.toml` of the directory in the order of their names.

@@ -3,6 +3,7 @@
 import Core
 import Glibc
 import Runtime
+import Settings
 
 switch CommandLineOptions.parse(Array(CommandLine.arguments.dropFirst())) {
 case .failure(let message):

@@ -1,19 +1,21 @@
 // CommandLineOptions: the command line of purserd. It is read by hand because the library for it would bring Foundation in.
 
-struct UsageError: Error {
-    var text: String
+public struct UsageError: Error {
+    public var text: String
 }
 
-struct CommandLineOptions {
-    var config: String?
-    var state: String?
-    var listen: [String] = []
-    var check = false
-    var version = false
-    var help = false
+public struct CommandLineOptions: Sendable {
+    public var config: String?
+    public var state: String?
+    public var listen: [String] = []
+    public var check = false
+    public var version = false
+    public var help = false
 
-    static let usage = "purserd [--config FILE] [--state DIR] [--listen unix:PATH] [--listen tcp:HOST:PORT] [--check] [--version] [--help]"
-    static let help = """
+    public init() {}
+
+    public static let usage = "purserd [--config FILE] [--state DIR] [--listen unix:PATH] [--listen tcp:HOST:PORT] [--check] [--version] [--help]"
+    public static let help = """
 
         Counts usage events: prices each one, counts it exactly once, answers when it is on disk.
 
@@ -33,7 +35,7 @@ struct CommandLineOptions {
         5 I/O failure while running.
         """
 
-    static func parse(_ arguments: [String]) -> Result<CommandLineOptions, UsageError> {
+    public static func parse(_ arguments: [String]) -> Result<CommandLineOptions, UsageError> {
         var options = CommandLineOptions()
         var index = 0
         while index < arguments.count {

@@ -1,35 +1,36 @@
 // Configuration: the TOML file and the environment become one value; the command line goes above both. Unknown keys are
 // refused with their line, so that a misspelt one cannot be silently ignored.
 
-import Core
-import Glibc
-import Runtime
-import Toml
+internal import Core
+internal import Glibc
+public import Runtime
+internal import Toml
 
-struct ConfigurationError: Error {
-    var text: String
+public struct ConfigurationError: Error {
+    public var text: String
+    public init(text: String) { self.text = text }
 }
 
-struct Configuration {
-    var state: String
-    var listen: [Address] = []
-    var allowRemote = false
-    var dedupWindow = Int64(Limits.dedupWindowDays) * 86_400 * 1_000_000_000
+public struct Configuration: Sendable {
+    public var state: String
+    public var listen: [Address] = []
+    public var allowRemote = false
+    public var dedupWindow = Int64(Limits.dedupWindowDays) * 86_400 * 1_000_000_000
     /// Keys kept in memory before they are written to disk.
-    var dedupHotKeys = Limits.dedupHotKeys
-    var corsOrigins: [String] = []
-    var pricesDirectory = "/etc/purser/prices.d"
+    public var dedupHotKeys = Limits.dedupHotKeys
+    public var corsOrigins: [String] = []
+    public var pricesDirectory = "/etc/purser/prices.d"
     /// Whether the directory was named by the operator, and so must exist.
-    var pricesDirectoryIsNamed = false
+    public var pricesDirectoryIsNamed = false
 
     /// Nanoseconds between two looks at the price list of others; nil for never.
-    var priceRefresh: Int64?
-    var priceRefreshSource = "genai-prices"
+    public var priceRefresh: Int64?
+    public var priceRefreshSource = "genai-prices"
 
-    static let defaultFile = "/etc/purser/purser.toml"
+    public static let defaultFile = "/etc/purser/purser.toml"
 
     /// What holds: defaults, then the file, then the command line.
-    static func load(_ options: CommandLineOptions) throws(ConfigurationError) -> Configuration {
+    public static func load(_ options: CommandLineOptions) throws(ConfigurationError) -> Configuration {
         var configuration = Configuration(state: defaultState())
         var listen: [String] = []
         if let file = options.config {
@@ -92,6 +93,11 @@ struct Configuration {
         guard let bytes = readFile(file) else {
             throw ConfigurationError(text: "\(file): \(String(cString: strerror(errno)))")
         }
+        try read(bytes, name: file, &listen)
+    }
+
+    /// What the text of a file says goes above what is there; its addresses are added to `listen`. `file` is for the errors.
+    public mutating func read(_ bytes: [UInt8], name file: String, _ listen: inout [String]) throws(ConfigurationError) {
         let items: [TomlItem]
         do throws(TomlError) {
             items = try TomlDocument.parse(bytes, name: file)
@@ -147,6 +153,8 @@ struct Configuration {
         }
     }
 
+    public init(state: String) { self.state = state }
+
     /// `35d`, `12h`, `30m` in nanoseconds.
     static func duration(_ text: String) -> Int64? {
         guard let unit = text.last, let count = Int64(text.dropLast()), count > 0, count <= 1_000_000 else { return nil }
@@ -164,7 +172,7 @@ struct Configuration {
 }
 
 /// The bytes of a file of at most 16 MiB; nil (and errno) when it cannot be read.
-func readFile(_ path: String) -> [UInt8]? {
+public func readFile(_ path: String) -> [UInt8]? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
