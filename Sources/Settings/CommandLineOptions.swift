@@ -14,7 +14,8 @@ public struct CommandLineOptions: Sendable {
 
     public init() {}
 
-    public static let usage = "purserd [--config FILE] [--state DIR] [--listen unix:PATH] [--listen tcp:HOST:PORT] [--check] [--version] [--help]"
+    public static let usage =
+        "purserd [--config FILE] [--state DIR] [--listen unix:PATH] [--listen tcp:HOST:PORT] [--check] [--version] [--help]"
     public static let help = """
 
         Counts usage events: prices each one, counts it exactly once, answers when it is on disk.
