@@ -36,4 +36,6 @@ extension StorageError {
     public static let noSpace: Int32 = 28
     /// Linux `EIO`.
     public static let inputOutput: Int32 = 5
+    /// Linux `EBADMSG`: what was read is not what was written.
+    public static let badMessage: Int32 = 74
 }

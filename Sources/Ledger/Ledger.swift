@@ -12,6 +12,8 @@ public import Pricing
 public protocol FactSource {
     /// Appends the fact's payload to `buffer`; false when there is no event fact at `position`.
     func eventPayload(at position: JournalPosition, into buffer: inout ByteWriter) throws(StorageError) -> Bool
+    /// Returns when what is recorded around `position` is as it was written, and throws when it is not.
+    func verify(_ position: JournalPosition) throws(StorageError)
 }
 
 /// What happened since the start of the process.
@@ -150,8 +152,9 @@ public struct Ledger: ~Copyable {
         var cursor = dedup.cursor(key)
         while let position = try dedup.candidate(hash, cursor: &cursor) {
             scratch.reset()
-            guard try read(position, batch, source) else { continue }
-            if isOriginal(&block, i) { return }
+            if try read(position, batch, source), isOriginal(&block, i) { return }
+            // Another key with the same 64 bits, or this one on a disk that no longer has it as it was: then it would count twice.
+            if position.segment != batch.segment || position.offset < batch.offset { try source.verify(position) }
         }
         guard !strings.isFull else {
             block.events[i].outcome = .overloaded
@@ -353,10 +356,12 @@ public struct Ledger: ~Copyable {
         var cursor = DedupCursor()
         while let position = try dedup.candidate(hash, cursor: &cursor) {
             scratch.reset()
-            guard try source.eventPayload(at: position, into: &scratch), let event = EventFact(scratch.bytes) else { continue }
-            keyScratch.reset()
-            event.appendKey(to: &keyScratch)
-            if sameBytes(keyScratch.bytes, key) { return position }
+            if try source.eventPayload(at: position, into: &scratch), let event = EventFact(scratch.bytes) {
+                keyScratch.reset()
+                event.appendKey(to: &keyScratch)
+                if sameBytes(keyScratch.bytes, key) { return position }
+            }
+            try source.verify(position)
         }
         return nil
     }

@@ -147,6 +147,14 @@ struct Pages: FactSource {
         }
         return false
     }
+
+    func verify(_ position: JournalPosition) throws(StorageError) {
+        let isThere = list.contains { page in
+            page.segment == position.segment && page.offset <= position.offset
+                && Int(position.offset) < Int(page.offset) + BatchBuilder.headerBytes + page.body.count
+        }
+        guard isThere else { throw StorageError(operation: .read, errno: StorageError.badMessage, file: "pages") }
+    }
 }
 
 /// What became of one event.

@@ -3,6 +3,7 @@
 import Core
 import Frames
 import Journal
+import Ledger
 import Server
 import Testing
 
@@ -150,6 +151,30 @@ import Testing
         for key in acknowledged.sorted() { #expect(statuses(try host.exchange(after, post(key))) == [409]) }
     }
     #expect(acknowledged.count > 30)
+}
+
+@Test func aRecordThatTheDiskNoLongerHasAsItWasIsNotCountedAgain() throws {
+    var host = try Host()
+    let client = host.connect()
+    #expect(statuses(try host.exchange(client, post("first-key") + post("other-key"))) == [201, 201])
+    // Read from the disk from now on, as after the start of another day.
+    host = try host.restarted()
+    var after = host.connect()
+    #expect(statuses(try host.exchange(after, post("first-key"))) == [409])
+
+    let file = SegmentFormat.fileName(1)
+    var bytes = [UInt8](repeating: 0, count: try host.disk.size(file))
+    _ = try bytes.withUnsafeMutableBytes { try host.disk.read(file, at: 0, into: $0) }
+    let key = Array("first-key".utf8)
+    let place = try #require(bytes.indices.first { bytes[$0...].starts(with: key) })
+    try [key[0] ^ 1].withUnsafeBytes { try host.disk.write(file, at: place, $0) }
+
+    after = host.connect()
+    host.send(after, post("first-key"))
+    host.turn()
+    #expect(host.server.failure == StorageError(operation: .read, errno: StorageError.badMessage, file: file))
+    #expect(host.server.ledger.totalEvents == 2)
+    #expect(!Reply.all(host.take(after)).contains { $0.status == 201 })
 }
 
 @Test func aQueryThatMustSeeAChangeIsAskedAfterTheChangeIsDurable() throws {

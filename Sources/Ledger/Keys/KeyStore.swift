@@ -294,8 +294,3 @@ public final class KeyStore: @unchecked Sendable {
         return header
     }
 }
-
-extension StorageError {
-    /// EBADMSG: what was read is not what was written.
-    static let badMessage: Int32 = 74
-}
