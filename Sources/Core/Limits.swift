@@ -59,6 +59,9 @@ public enum Limits {
     public static let outputHighWater = 4 * 1024 * 1024
     public static let pendingJournalBytes = 32 * 1024 * 1024
     public static let segmentBytes = 64 * 1024 * 1024
+    /// What `segment_size` may say.
+    public static let smallestSegmentBytes = 1024 * 1024
+    public static let largestSegmentBytes = 1024 * 1024 * 1024
     public static let batchBytes = 4 * 1024 * 1024
     /// No event fact, with the definitions of its names, is larger; batches and segments keep this much in hand.
     public static let largestEventBytes = 64 * 1024

@@ -2,8 +2,9 @@
 //
 // Calls block and may come from several threads at once: the journal thread writes while the loop reads a record back and
 // a worker zero-fills the next segment. Descriptors are kept open in a small table, because opening costs more than the
-// read. An interrupted call is made again; a short write is continued until the kernel says why it stopped. Nothing here
-// retries a sync that failed.
+// read. An interrupted call is made again; a short write is continued until the kernel says why it stopped. A sync is never
+// made again, an interrupted one included: Linux hands a write-back error out once, and a sync that ends with EINTR takes it
+// along unseen (`file_write_and_wait_range` reports the first of two errors and forgets both).
 
 internal import Core
 internal import Glibc
@@ -111,7 +112,7 @@ public final class FileStorage: Storage {
 
     public func sync(_ file: String) throws(StorageError) {
         try withDescriptor(file) { (descriptor) throws(StorageError) in
-            guard retrying({ fdatasync(descriptor) }) == 0 else { throw error(.sync, file) }
+            guard fdatasync(descriptor) == 0 else { throw error(.sync, file) }
         }
     }
 
@@ -136,7 +137,7 @@ public final class FileStorage: Storage {
         let descriptor = retrying { open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw error(.syncDirectory, directory) }
         defer { close(descriptor) }
-        guard retrying({ fsync(descriptor) }) == 0 else { throw error(.syncDirectory, directory) }
+        guard fsync(descriptor) == 0 else { throw error(.syncDirectory, directory) }
     }
 
     /// Writes the zeros in pieces of 1 MiB. On failure the partial file is removed. An existing file is never touched.
@@ -155,7 +156,7 @@ public final class FileStorage: Storage {
             if code != 0 { failure = error(.create, file, code) }
             offset += length
         }
-        if failure == nil, retrying({ fsync(descriptor) }) != 0 { failure = error(.create, file) }
+        if failure == nil, fsync(descriptor) != 0 { failure = error(.create, file) }
         if failure == nil {
             do { try syncDirectory() } catch { failure = error }
         }

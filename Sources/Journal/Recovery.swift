@@ -25,16 +25,21 @@
 //   M  a batch that checks out with another CRC before it                             damage: chain
 //   N  a batch that checks out with another first sequence                            damage: sequence
 //   O  a batch that checks out                                                        visited; the place moves on
-//   P  not a batch, and the header of one checks out at any later place               damage: batchHeader or batchBody
+//   P  not a batch, and the header of one checks out later, or more follows than one  damage: batchHeader or batchBody
 //   Q  not a batch, any byte to the end is not zero, and the next segment is begun    damage: batchHeader, batchBody or residue
 //   R  zeros to the end, the file is short, and the next segment is begun             damage: shortSegment
 //   S  zeros to the end, and the next segment has a valid header                      on with the next segment
 //   T  not a batch, and any byte to the end is not zero                               torn: zeroed to the end, synced
 //   U  zeros to the end                                                               the journal's end
 //
+// (More than one: a byte that is not zero, further on than the header says the batch reaches, where the header checks out, or
+// than the longest batch would. One batch is in flight at a time and nothing but zeros stands after it, so whatever is there
+// was written when this one was durable.)
+//
 // (The last batch may so far be in the kernel's cache only: the process may have been killed before its sync, or the sync
 // failed and the kernel took the pages for clean. Visiting it makes it count, so it is written again as it stands, and
-// synced. Identical bytes cannot tear.)
+// synced. Identical bytes cannot tear. The same holds for the zeros after it, which an earlier recovery may have failed to
+// make durable: as many as the next batch can cover are written with it.)
 //
 // After the end
 //   V  the last segment is short                                                      extended by zeros, synced
@@ -181,7 +186,7 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
         return try window.rest(after: offset, segment: number, seed: 0, end: try storage.size(file)).lastNonZero != nil
     }
 
-    /// Row F: a header that was being written when the machine stopped.
+    /// Row G: a header that was being written when the machine stopped.
     private mutating func clearHeader(_ reading: SegmentHeader.Reading, _ number: UInt32) throws(StorageError) {
         guard reading == .broken else { return }
         let file = SegmentFormat.fileName(number)
@@ -240,6 +245,7 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
             }
             let reason: DamageReason = if case .badBody = check { .batchBody } else { .batchHeader }
             if rest.laterBatch != nil { throw damage(number, place, reason) }
+            if let nonZero = rest.lastNonZero, nonZero >= place + longest(check) { throw damage(number, place, reason) }
             if let nonZero = rest.lastNonZero {
                 if nextIsBegun { throw damage(number, place, check == .none ? .residue : reason) }
                 result.cutBytes += nonZero + 1 - place
@@ -253,6 +259,11 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
             }
             return next
         }
+    }
+
+    /// How far a torn batch reaches.
+    private func longest(_ check: BatchHeader.Check) -> Int {
+        if case .badBody(let info) = check { info.paddedLength } else { Limits.batchBytes }
     }
 
     /// Rows L to O, from the tail on.
@@ -282,8 +293,11 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
 
     /// Rows T, V, W and X: everything was looked at, so the files may be changed now. Those from `index` on are not begun.
     private mutating func settle(from index: Int) throws(StorageError) {
-        for repair in repairsDue { try zero(repair.file, from: repair.from, to: repair.to) }
-        try rewriteLast()
+        for repair in repairsDue {
+            try zero(repair.file, from: repair.from, to: repair.to)
+            if repairs { try storage.sync(repair.file) }
+        }
+        if index > 0 { try rewriteEnd() }
         result.lastPrepared = index > 0 ? numbers[index - 1] : 0
         for (place, number) in numbers.enumerated() where place >= index {
             let file = SegmentFormat.fileName(number)
@@ -300,19 +314,26 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
 
     // MARK: - Changing files
 
-    /// Writes the last batch again. One in an earlier segment was durable before the tail's segment was begun.
-    private mutating func rewriteLast() throws(StorageError) {
-        guard repairs, let last, last.position.segment == result.tail.segment else { return }
-        let file = SegmentFormat.fileName(last.position.segment)
-        let place = Int(last.position.offset)
-        window.open(file)
-        let bytes = try window.bytes(at: place, atLeast: last.paddedLength)
-        guard bytes.count >= last.paddedLength else { throw StorageError(operation: .read, errno: StorageError.inputOutput, file: file) }
-        try storage.write(file, at: place, UnsafeRawBufferPointer(rebasing: bytes[0..<last.paddedLength]))
+    /// Writes the last batch again, and zeros after it. A batch in an earlier segment was durable before the tail's segment was
+    /// begun.
+    private mutating func rewriteEnd() throws(StorageError) {
+        guard repairs else { return }
+        let file = SegmentFormat.fileName(result.tail.segment)
+        if let last, last.position.segment == result.tail.segment {
+            let place = Int(last.position.offset)
+            window.open(file)
+            let bytes = try window.bytes(at: place, atLeast: last.paddedLength)
+            guard bytes.count >= last.paddedLength else {
+                throw StorageError(operation: .read, errno: StorageError.inputOutput, file: file)
+            }
+            try storage.write(file, at: place, UnsafeRawBufferPointer(rebasing: bytes[0..<last.paddedLength]))
+        }
+        let end = Int(result.tail.offset)
+        try zero(file, from: end, to: min(end + Limits.batchBytes, result.tail.segmentBytes))
         try storage.sync(file)
     }
 
-    /// Overwrites a range with zeros, extending the file where it ends before `to`, and syncs.
+    /// Overwrites a range with zeros, extending the file where it ends before `to`. Not durable before a sync.
     private func zero(_ file: String, from: Int, to: Int) throws(StorageError) {
         guard repairs, to > from else { return }
         let chunk = min(to - from, 1 << 20)
@@ -325,7 +346,6 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
             try storage.write(file, at: at, UnsafeRawBufferPointer(rebasing: zeros[0..<length]))
             at += length
         }
-        try storage.sync(file)
     }
 
     private func damage(_ number: UInt32, _ offset: Int, _ reason: DamageReason) -> JournalError {

@@ -29,8 +29,8 @@ public struct CommandLineOptions: Sendable {
           --version         print the version
           --help            print this
 
-        Configuration: state, listen, allow_remote, dedup_window ("35d"), prices_dir, price_refresh ("24h"; off unless given),
-        price_refresh_from ("genai-prices", "litellm", an https address or a file), cors_origins.
+        Configuration: state, listen, allow_remote, dedup_window ("35d"), segment_size ("64MiB"), prices_dir,
+        price_refresh ("24h"; off unless given), price_refresh_from ("genai-prices", "litellm", an https address or a file), cors_origins.
 
         Exit status: 0 clean, 2 usage or configuration, 3 state directory unusable or locked, 4 journal damaged,
         5 I/O failure while running.

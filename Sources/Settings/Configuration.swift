@@ -18,6 +18,8 @@ public struct Configuration: Sendable {
     public var dedupWindow = Int64(Limits.dedupWindowDays) * 86_400 * 1_000_000_000
     /// Keys kept in memory before they are written to disk.
     public var dedupHotKeys = Limits.dedupHotKeys
+    /// Size of the journal segments begun from here on.
+    public var segmentBytes = Limits.segmentBytes
     public var corsOrigins: [String] = []
     public var pricesDirectory = "/etc/purser/prices.d"
     /// Whether the directory was named by the operator, and so must exist.
@@ -124,6 +126,12 @@ public struct Configuration: Sendable {
                     throw refuse("dedup_memory_keys must be a number from 100 to \(Limits.dedupMemoryKeys / 2)")
                 }
                 dedupHotKeys = keys
+            case ("segment_size", 1):
+                guard item.kind == .string, let bytes = Configuration.segmentSize(item.text) else {
+                    let (least, most) = (Limits.smallestSegmentBytes >> 20, Limits.largestSegmentBytes >> 20)
+                    throw refuse("segment_size must be a size like \"64MiB\", from \(least)MiB to \(most)MiB")
+                }
+                segmentBytes = bytes
             case ("prices_dir", 1):
                 guard item.kind == .string, item.text.hasPrefix("/") else { throw refuse("prices_dir must be an absolute path") }
                 pricesDirectory = item.text
@@ -154,6 +162,13 @@ public struct Configuration: Sendable {
     }
 
     public init(state: String) { self.state = state }
+
+    /// `64MiB` in bytes.
+    static func segmentSize(_ text: String) -> Int? {
+        let (least, most) = (Limits.smallestSegmentBytes >> 20, Limits.largestSegmentBytes >> 20)
+        guard text.hasSuffix("MiB"), let count = Int(text.dropLast(3)), count >= least, count <= most else { return nil }
+        return count << 20
+    }
 
     /// `35d`, `12h`, `30m` in nanoseconds.
     static func duration(_ text: String) -> Int64? {

@@ -70,7 +70,7 @@ enum Daemon {
         var window = DedupWindow(length: configuration.dedupWindow)
         var keyTrouble: StorageError?
         do throws(JournalError) {
-            recovered = try Recovery.run(storage, segmentBytes: Limits.segmentBytes, newID: newID) { info, body in
+            recovered = try Recovery.run(storage, segmentBytes: configuration.segmentBytes, newID: newID) { info, body in
                 window.replayed(info.openedAt, at: info.position)
                 ledger.dedup.expiredBefore = window.start()
                 let offset = info.position.offset
@@ -104,8 +104,9 @@ enum Daemon {
         serverOptions.corsOrigins = configuration.corsOrigins
         serverOptions.version = Version.text
         serverOptions.dedupWindow = configuration.dedupWindow
+        serverOptions.segmentBytes = configuration.segmentBytes
         let pipeline = CommitPipeline(
-            tail: recovered.tail, prepared: recovered.lastPrepared, segmentBytes: Limits.segmentBytes, batchBytes: Limits.batchBytes)
+            tail: recovered.tail, prepared: recovered.lastPrepared, segmentBytes: configuration.segmentBytes, batchBytes: Limits.batchBytes)
         var server = Server(
             ledger: ledger, pipeline: pipeline, storage: storage, options: serverOptions, keys: keys, random: SystemRandom.next())
         window.started(EventLoop.now)
@@ -125,6 +126,7 @@ enum Daemon {
 
         let version = server.ledger.priceBookVersion
         var runtime = RuntimeOptions()
+        runtime.segmentBytes = configuration.segmentBytes
         runtime.inherited = inheritedSockets()
         runtime.listen = runtime.inherited.isEmpty || !options.listen.isEmpty ? configuration.listen : []
         runtime.periodic = PriceRefresh.work(configuration)
@@ -154,7 +156,7 @@ enum Daemon {
         let state = configuration.state
         let journal = recovered.tail.id
         let loop = EventLoop(
-            server: server, storage: storage, committer: Committer(storage, recovered.tail, segmentBytes: Limits.segmentBytes),
+            server: server, storage: storage, committer: Committer(storage, recovered.tail, segmentBytes: configuration.segmentBytes),
             options: runtime,
             durableEnd: recovered.tail.position
         ) { Books(state: state, storage: storage, journal: journal) }
@@ -223,7 +225,14 @@ enum Daemon {
             return false
         }
         close(descriptor)
-        return rename(temporary, path) == 0
+        guard rename(temporary, path) == 0 else { return false }
+        // The journal keeps its digest only: were the name lost with the power, nobody would have the key.
+        let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+        do throws(StorageError) { try FileStorage(directory: folder).syncDirectory() } catch {
+            errno = error.errno
+            return false
+        }
+        return true
     }
 
     // MARK: Socket activation

@@ -21,13 +21,16 @@ final class Committer: BatchCommitter {
 final class Books: QueryEngine {
     private let projection: Projection?
     private var reported: String?
+    private var rebuilds: Int
 
     init(state: String, storage: FileStorage, journal: JournalID) {
         do throws(ProjectionError) {
             projection = try Projection(path: state + "/books.db", storage: storage, journal: journal)
             if let reason = projection?.stats().rebuildReason { Log.line("books: made anew from the journal: \(reason)") }
+            rebuilds = projection?.stats().rebuilds ?? 0
         } catch {
             projection = nil
+            rebuilds = 0
             Log.line("books: \(error.description)")
         }
     }
@@ -42,9 +45,15 @@ final class Books: QueryEngine {
         return done || projection.isBlocked
     }
 
-    /// One line when something new is wrong with the books.
+    /// One line when something new is wrong with the books, and one when they were thrown away: that they knew more than the
+    /// journal holds may be all that is left of what a disk lost.
     private func report() {
-        let error = projection?.stats().lastError
+        let stats = projection?.stats()
+        if let stats, stats.rebuilds != rebuilds {
+            rebuilds = stats.rebuilds
+            Log.line("books: made anew from the journal: \(stats.rebuildReason ?? "")")
+        }
+        let error = stats?.lastError
         if let error, error != reported { Log.line("books: \(error)") }
         reported = error
     }

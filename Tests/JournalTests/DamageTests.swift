@@ -40,6 +40,17 @@ private func expect(
     #expect(foundFile == file && foundOffset == offset && foundReason == reason, sourceLocation: location)
 }
 
+@Test func rowAOtherNamesAreIgnored() throws {
+    let golden = try files()
+    let others = ["lock", "00000001.segment.bak", "1.segment", "0000000A.segment", "00000000.segment", "000000001.segment", "00000002.run"]
+    var files = golden.files
+    for name in others { files[name] = [0xFF, 1, 2] }
+    let storage = MemoryStorage(files)
+    let (journal, seen) = try recover(storage)
+    #expect(seen == golden.batches && journal.ignored == others.sorted() && journal.removed.isEmpty)
+    #expect(storage.image == files)
+}
+
 @Test func rowBNoSegmentsIsANewJournal() throws {
     let (journal, batches) = try recover(MemoryStorage(["readme": [1, 2, 3]]))
     #expect(journal.tail == JournalTail(new: testID, segmentBytes: 8192))
@@ -136,21 +147,28 @@ private func expect(
     expect(golden.files, second, 8192, .longSegment)
 }
 
+/// Makes the checksums of a changed batch right again, from the page's description of them.
+private func reseal(_ file: inout [UInt8], at place: Int, segment: UInt8, end: Int) {
+    file.withUnsafeMutableBytes { bytes in
+        var seed: [UInt8] = []
+        withUnsafeBytes(of: testID.high.bigEndian) { seed += $0 }
+        withUnsafeBytes(of: testID.low.bigEndian) { seed += $0 }
+        seed += [segment, 0, 0, 0]
+        let start = seed.withUnsafeBytes { crc32c($0) }
+        let header = crc32c(UnsafeRawBufferPointer(rebasing: bytes[place + 8..<place + 76]), continuing: start)
+        bytes.storeBytes(of: header.littleEndian, toByteOffset: place + 76, as: UInt32.self)
+        let body = crc32c(UnsafeRawBufferPointer(rebasing: bytes[place + 80..<end]), continuing: header)
+        bytes.storeBytes(of: body.littleEndian, toByteOffset: place + 4, as: UInt32.self)
+    }
+}
+
 @Test func rowLANewerBatchVersionIsUnsupported() throws {
     var golden = try files()
     let last = try #require(golden.batches.last?.info)
     let place = Int(last.position.offset)
     golden.files[third]![place + 36] = 2
     // A newer program would have sealed it so.
-    golden.files[third]!.withUnsafeMutableBytes { bytes in
-        var seed: [UInt8] = []
-        withUnsafeBytes(of: testID.high.bigEndian) { seed += $0 }
-        withUnsafeBytes(of: testID.low.bigEndian) { seed += $0 }
-        seed += [3, 0, 0, 0]
-        let start = seed.withUnsafeBytes { crc32c($0) }
-        let crc = crc32c(UnsafeRawBufferPointer(rebasing: bytes[place + 8..<place + 76]), continuing: start)
-        bytes.storeBytes(of: crc.littleEndian, toByteOffset: place + 76, as: UInt32.self)
-    }
+    reseal(&golden.files[third]!, at: place, segment: 3, end: Int(last.end.offset))
     guard case .unsupported(let file, let offset, 2) = problem(of: golden.files) else {
         Issue.record("not refused")
         return
@@ -187,6 +205,56 @@ private func fork() throws -> (one: MemoryStorage, other: MemoryStorage, place: 
     }
 }
 
+@Test func rowNABatchThatCountsFromElsewhereIsDamage() throws {
+    // The chain fits, the first sequence does not: no crash makes that, so the batch is sealed by hand.
+    let storage = MemoryStorage()
+    var scribe = try Scribe(storage)
+    try scribe.commitSamples(0..<4)
+    try scribe.commitSamples(4..<8)
+    let place = Int(try #require(try recover(storage).batches.last).info.position.offset)
+    storage.edit(first) { bytes in
+        bytes[place + 24] += 1
+        reseal(&bytes, at: place, segment: 1, end: Int(scribe.writer.tail.offset))
+    }
+    expect(storage.image, first, place, .sequence)
+}
+
+@Test func rowsOSAndUAWholeJournalIsReadToItsEndAndStaysAsItIs() throws {
+    let golden = try files()
+    let storage = MemoryStorage(golden.files)
+    let (journal, seen) = try recover(storage)
+    let last = try #require(golden.batches.last?.info)
+    #expect(seen == golden.batches && Set(seen.map(\.info.position.segment)) == [1, 2, 3])
+    #expect(journal.tail.position == last.end && journal.tail.nextSequence == last.nextSequence && journal.tail.lastCRC == last.crc)
+    #expect(journal.cutBytes == 0 && journal.extendedBytes == 0 && storage.image == golden.files)
+}
+
+@Test func rowTATornBatchIsZeroedToTheEnd() throws {
+    var golden = try files()
+    let last = try #require(golden.batches.last?.info)
+    let from = Int(last.position.offset)
+    golden.files[third]![from + 30] ^= 1
+    golden.files[third]![8190] = 7
+    let storage = MemoryStorage(golden.files)
+    let (journal, seen) = try recover(storage)
+    #expect(seen == Array(golden.batches.dropLast()) && journal.cutBytes == 8191 - from && journal.tail.offset == UInt32(from))
+    #expect(storage.image[third]![from...].allSatisfy { $0 == 0 } && storage.syncs >= 2)
+    #expect(try recover(storage.afterPowerLoss { false }).batches == seen)
+}
+
+@Test func rowVAShortLastSegmentIsExtended() throws {
+    let golden = try files()
+    let end = Int(try #require(golden.batches.last?.info).end.offset)
+    for length in [end, end + 1, 8191] {
+        var files = golden.files
+        files[third]!.removeLast(8192 - length)
+        let storage = MemoryStorage(files)
+        let (journal, seen) = try recover(storage)
+        #expect(seen == golden.batches && journal.extendedBytes == 8192 - length && journal.cutBytes == 0)
+        #expect(storage.image[third] == golden.files[third])
+    }
+}
+
 @Test func rowPABadBatchWithAGoodOneAnywhereAfterItIsDamage() throws {
     let golden = try files()
     for (index, batch) in golden.batches.enumerated().dropLast() {
@@ -203,6 +271,39 @@ private func fork() throws -> (one: MemoryStorage, other: MemoryStorage, place: 
         files = golden.files
         files[name]!.replaceSubrange(place..<place + batch.info.paddedLength, with: [UInt8](repeating: 0, count: batch.info.paddedLength))
         expect(files, name, place, isLastOfSegment ? .missingBatches : .batchHeader)
+    }
+}
+
+@Test func rowPABadBatchWithAnythingAfterItIsDamage() throws {
+    // The header of the last batch but one says where it ends; that anything stands there proves it was durable.
+    var golden = try files()
+    let (bad, last) = (golden.batches[golden.batches.count - 2].info, try #require(golden.batches.last).info)
+    golden.files[third]![Int(bad.position.offset) + 90] ^= 1
+    golden.files[third]![Int(last.position.offset) + 10] ^= 1
+    expect(golden.files, third, Int(bad.position.offset), .batchBody)
+}
+
+@Test func rowPMoreThanABatchCanHoldIsDamage() throws {
+    // The only batch of a large segment is gone, and bytes stand where no torn batch could have reached.
+    let size = 2 * Limits.batchBytes
+    for (at, isDamage) in [(Limits.batchBytes - 1, false), (Limits.batchBytes, true)] {
+        let storage = MemoryStorage()
+        var scribe = try Scribe(storage, segmentBytes: size)
+        try scribe.commitSamples(0..<4)
+        storage.edit(first) { bytes in
+            bytes[4096 + 20] ^= 1
+            bytes[4096 + at] = 9
+        }
+        do {
+            let journal = try recover(storage, segmentBytes: size).journal
+            #expect(!isDamage && journal.cutBytes == at + 1 && journal.batches == 0)
+        } catch let error as JournalError {
+            guard case .damage(first, 4096, .batchHeader) = error else {
+                Issue.record("\(error)")
+                return
+            }
+            #expect(isDamage)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
-// Every storage call of a workload over three segments fails once, with every kind of failure, and the machine then either
-// restarts the process or loses power. What was acknowledged is there, once, in order; nothing else but the batch that was
-// in flight.
+// Every storage call of a workload over three segments fails, with every kind of failure, once or for good, and the machine
+// then either restarts the process or loses power; recovery may fail in its turn. What was acknowledged is there, once, in
+// order; nothing else but the batch that was in flight.
 
 import Core
 import Journal
@@ -71,54 +71,189 @@ private func keys(_ batches: [SeenBatch]) -> [String] {
     return keys
 }
 
-@Test func anySingleFailureOfTheDiskIsSurvived() throws {
-    let batches = 40
-    let clean = MemoryStorage()
-    clean.fail(at: 0, code: 0)
-    #expect(run(clean, batches: batches).acknowledged == batches)
-    let calls = clean.calls
-    let expected = keys(try recover(clean).batches)
-    #expect(expected == (0..<batches * 3).map { "key-\($0)" })
-    #expect(calls > 60)
+private let batches = 40
+/// EIO, ENOSPC, EINTR, EMFILE: the storage below retried what may be retried, so each of them is final here.
+private let codes: [Int32] = [5, 28, 4, 24]
 
-    var random = SeededRandom(3)
-    var runs = 0
-    for call in 1...calls {
-        for (code, persistent, short) in [
-            (Int32(5), false, 0), (5, true, 0), (28, false, 0), (28, true, 100), (4, false, 333), (24, true, 80),
-        ] {
-            let storage = MemoryStorage()
-            storage.fail(at: call, code: code, persistent: persistent, shortWrite: short)
-            let result = run(storage, batches: batches)
-            #expect(storage.hasFailed)
-            storage.fail(at: 0, code: 0)
-            let survivors = [
-                storage, storage.afterPowerLoss { false }, storage.afterPowerLoss { true },
-                storage.afterPowerLoss { Bool.random(using: &random) },
-            ]
-            for (kind, survivor) in survivors.enumerated().reversed() {
-                do {
-                    let seen = keys(try recover(survivor).batches)
-                    guard seen.count >= result.acknowledged * 3, seen.count <= (result.acknowledged + 1) * 3,
-                        seen == Array(expected.prefix(seen.count))
-                    else {
-                        Issue.record(
-                            "call \(call), errno \(code), survivor \(kind): \(result.acknowledged) acknowledged, \(seen.count / 3) found")
-                        return
+/// One failure: the `call`th call of an operation, or that one and all after it.
+private struct Fault: CustomStringConvertible {
+    var operation: StorageError.Operation
+    var call: Int
+    var code: Int32
+    var isPersistent: Bool
+    /// Of a failing write, how many bytes get through.
+    var through = 0
+
+    var description: String {
+        "\(operation) \(call)\(isPersistent ? " on" : ""), errno \(code)\(operation == .write ? ", \(through) bytes" : "")"
+    }
+}
+
+/// Every call of the workload with every errno, once and for good; writes with several lengths that get through.
+private func faults(in counts: [StorageError.Operation: Int]) -> [Fault] {
+    var list: [Fault] = []
+    for (operation, count) in counts.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+        // A batch has about 600 bytes; its header 80, a segment's header block 4096. The last length is all of any of them.
+        let lengths = operation == .write ? [0, 1, 8, 79, 80, 100, 333, 512, 4095, 8192] : [0]
+        for call in 1...count {
+            for code in codes {
+                for isPersistent in [false, true] {
+                    for through in lengths {
+                        list.append(Fault(operation: operation, call: call, code: code, isPersistent: isPersistent, through: through))
                     }
-                    // The client retries what was not acknowledged; in the end everything is there once.
-                    let rest = run(survivor, batches: batches, from: seen.count / 3)
-                    #expect(rest.stopped == nil)
-                    #expect(keys(try recover(survivor).batches) == expected)
-                } catch {
-                    Issue.record("call \(call), errno \(code), survivor \(kind): \(error)")
-                    return
                 }
-                runs += 1
             }
         }
     }
-    #expect(runs > 1500)
+    return list
+}
+
+/// What is left after the failure: the process restarts, or power is lost and of the unsynced bytes none, all or some survive.
+private func survivors(of storage: MemoryStorage, _ random: inout SeededRandom) -> [MemoryStorage] {
+    var dice = random
+    let list = [
+        storage, storage.afterPowerLoss { false }, storage.afterPowerLoss { true }, storage.afterPowerLoss { Bool.random(using: &dice) },
+    ]
+    random = dice
+    return list
+}
+
+/// What was acknowledged is there, once and in order, and besides it at most the batch that was in flight; the client then
+/// sends the rest again and everything is there once. False, with an issue, when not.
+private func judge(
+    _ survivor: MemoryStorage, acknowledged: Int, _ expected: [String], goOn: Bool, _ what: @autoclosure () -> String
+) -> Bool {
+    do {
+        let seen = keys(try recover(survivor).batches)
+        guard seen.count >= acknowledged * 3, seen.count <= (acknowledged + 1) * 3, seen == Array(expected.prefix(seen.count)) else {
+            Issue.record("\(what()): \(acknowledged) acknowledged, \(seen.count / 3) found")
+            return false
+        }
+        guard goOn else { return true }
+        let rest = run(survivor, batches: batches, from: seen.count / 3)
+        guard rest.stopped == nil, keys(try recover(survivor).batches) == expected else {
+            Issue.record("\(what()): it does not go on")
+            return false
+        }
+    } catch {
+        Issue.record("\(what()): \(error)")
+        return false
+    }
+    return true
+}
+
+@Test func everyCallMayFailInEveryWay() throws {
+    let clean = MemoryStorage()
+    clean.fail(at: 0, code: 0)
+    #expect(run(clean, batches: batches).acknowledged == batches)
+    let counts = clean.counts
+    let (journal, all) = try recover(clean)
+    let expected = keys(all)
+    #expect(expected == (0..<batches * 3).map { "key-\($0)" })
+    #expect(journal.tail.segment >= 3 && counts[.write]! > 40 && counts[.sync]! > 40 && counts[.create]! >= 3)
+
+    var random = SeededRandom(3)
+    var runs = 0
+    for fault in faults(in: counts) {
+        let storage = MemoryStorage()
+        storage.fail(
+            at: fault.call, of: fault.operation, code: fault.code, persistent: fault.isPersistent, shortWrite: fault.through)
+        let result = run(storage, batches: batches)
+        #expect(storage.hasFailed, "\(fault)")
+        storage.fail(at: 0, code: 0)
+        let left = survivors(of: storage, &random)
+        for (kind, survivor) in left.enumerated().reversed() {
+            // Going on costs as much as all the rest; one survivor of each failure does.
+            let goesOn = runs % 4 == 0
+            guard judge(survivor, acknowledged: result.acknowledged, expected, goOn: goesOn, "\(fault), survivor \(kind)") else { return }
+            runs += 1
+        }
+    }
+    print("storage sweep: \(runs) runs over \(counts.values.reduce(0, +)) calls")
+    #expect(runs > 15_000)
+}
+
+@Test func aSecondFailureWhileRecoveringFromTheFirstIsSurvived() throws {
+    let clean = MemoryStorage()
+    clean.fail(at: 0, code: 0)
+    _ = run(clean, batches: batches)
+    let counts = clean.counts
+    let expected = keys(try recover(clean).batches)
+    var random = SeededRandom(4)
+    var runs = 0
+    for operation in [StorageError.Operation.write, .sync, .create] {
+        for call in stride(from: 1, through: counts[operation]!, by: 3) {
+            let storage = MemoryStorage()
+            storage.fail(at: call, of: operation, code: 5, persistent: true, shortWrite: call * 37 % 700)
+            let acknowledged = run(storage, batches: batches).acknowledged
+            storage.fail(at: 0, code: 0)
+            for first in survivors(of: storage, &random) {
+                let probe = MemoryStorage(first.image)
+                probe.fail(at: 0, code: 0)
+                _ = try recover(probe)
+                // Reads fail alike; what recovery changes fails at each of its calls, and reads at every seventh.
+                for second in 1...probe.calls where second > probe.calls - 8 || second % 7 == 0 {
+                    let again = MemoryStorage(first.image)
+                    again.fail(at: second, code: codes[second % 4], persistent: second % 2 == 0, shortWrite: second * 53 % 900)
+                    #expect(throws: JournalError.self) { try recover(again) }
+                    again.fail(at: 0, code: 0)
+                    let last = second % 3 == 0 ? again : again.afterPowerLoss { Bool.random(using: &random) }
+                    let what = "\(operation) \(call), then \(second)"
+                    guard judge(last, acknowledged: acknowledged, expected, goOn: runs % 16 == 0, what) else { return }
+                    runs += 1
+                }
+            }
+        }
+    }
+    print("second failures: \(runs) runs")
+    #expect(runs > 1_000)
+}
+
+@Test func aWriteCutAtEveryByteHidesNothing() throws {
+    let before = MemoryStorage()
+    var scribe = try Scribe(before)
+    for n in 0..<3 { try scribe.commitSamples(n * 3..<n * 3 + 3) }
+    let place = Int(scribe.writer.tail.offset)
+    let base = before.image
+    let golden = try recover(MemoryStorage(base)).batches
+    let whole = MemoryStorage(base)
+    var next = try Scribe(whole)
+    try next.commitSamples(9..<12)
+    let length = Int(next.writer.tail.offset) - place
+    #expect(length > 300)
+    var runs = 0
+    for through in 0...length {
+        for goesOn in [false, true] {
+            let storage = MemoryStorage(base)
+            var scribe = try Scribe(storage)
+            storage.fail(at: 1, of: .write, code: 28, shortWrite: through)
+            #expect(throws: StorageError.self) { try scribe.commitSamples(9..<12) }
+            // The same process goes on: nothing more reaches the disk, so no record can follow the gap.
+            let calls = storage.calls
+            if goesOn {
+                #expect(throws: StorageError.self) { try scribe.commitSamples(12..<15) }
+                #expect(storage.calls == calls)
+            }
+            storage.fail(at: 0, code: 0)
+            // The last bytes are padding: without them the batch is whole all the same.
+            let isWhole = storage.image == whole.image
+            let (journal, seen) = try recover(storage)
+            guard seen.count == golden.count + (isWhole ? 1 : 0), Array(seen.prefix(golden.count)) == golden,
+                journal.cutBytes > 0 || isWhole || through == 0
+            else {
+                Issue.record("\(through) of \(length) bytes: \(seen.count) batches, \(journal.cutBytes) bytes cut")
+                return
+            }
+            // The place is used again and what is written there counts.
+            var fresh = Scribe(storage, journal, segmentBytes: segmentBytes)
+            try fresh.commitSamples(12..<15)
+            let after = try recover(storage).batches
+            #expect(after.count == seen.count + 1 && Array(after.dropLast()) == seen)
+            runs += 1
+        }
+    }
+    print("writes cut: \(runs)")
+    #expect(runs == 2 * (length + 1))
 }
 
 @Test func aFailureDuringRecoveryChangesNothingThatMatters() throws {

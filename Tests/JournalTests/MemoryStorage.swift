@@ -1,10 +1,10 @@
 // MemoryStorage: a disk for tests that forgets what was not synced.
 //
 // Fault model. A write is seen at once by readers, and is durable once its file was synced. A crash keeps, of the writes
-// since the last sync, any subset of their 64-byte pieces, in any order. A created, renamed or removed name is durable once
-// the directory was synced (`createZeroed` does that itself). The Nth call may fail; a failed write may have written any
-// prefix, and a failed sync leaves its writes undurable for ever: a later sync does not bring them back, as with real
-// kernels.
+// since the last sync, any subset of their 64-byte pieces, in any order. A removed name is gone for certain once the directory
+// was synced (`createZeroed` does that itself); until then a crash may bring it back. The Nth call, of all or of one operation,
+// may fail; a failed write may have written any prefix, and a failed sync leaves its writes undurable for ever: a later sync
+// does not bring them back, as with real kernels.
 
 import Journal
 import Synchronization
@@ -32,11 +32,16 @@ final class MemoryStorage: Storage {
 
     struct State {
         var files: [String: File] = [:]
+        /// Removed since the directory was synced.
+        var removed: [String: File] = [:]
         var calls = 0
+        /// Calls of each operation.
+        var counts: [StorageError.Operation: Int] = [:]
         var syncs = 0
         var writes = 0
-        /// The call that fails, counted from 1, and whether all later ones do too.
+        /// The call that fails, counted from 1, and whether all later ones do too; of one operation, or of all.
         var failAt = 0
+        var failing: StorageError.Operation?
         var persistent = false
         var code: Int32 = 5
         /// Of a failing write, how many bytes get through.
@@ -55,6 +60,8 @@ final class MemoryStorage: Storage {
     // MARK: - For tests
 
     var calls: Int { state.withLock { $0.calls } }
+    /// Calls of each operation since `fail`.
+    var counts: [StorageError.Operation: Int] { state.withLock { $0.counts } }
     var syncs: Int { state.withLock { $0.syncs } }
     var writes: Int { state.withLock { $0.writes } }
     /// Whether the planned failure has happened.
@@ -71,9 +78,14 @@ final class MemoryStorage: Storage {
         }
     }
 
-    func fail(at call: Int, code: Int32, persistent: Bool = false, shortWrite: Int = 0) {
+    /// Counts anew, and fails the call that is then the `call`th, of `operation` alone when one is given. 0: none.
+    func fail(
+        at call: Int, of operation: StorageError.Operation? = nil, code: Int32, persistent: Bool = false, shortWrite: Int = 0
+    ) {
         state.withLock { state in
             state.calls = 0
+            state.counts = [:]
+            state.failing = operation
             state.failed = 0
             state.failAt = call
             state.code = code
@@ -95,6 +107,7 @@ final class MemoryStorage: Storage {
                 }
                 survivors[name] = survivor.durable
             }
+            for (name, file) in state.removed where survivors[name] == nil && keeps() { survivors[name] = file.durable }
             return MemoryStorage(survivors)
         }
     }
@@ -103,7 +116,9 @@ final class MemoryStorage: Storage {
 
     private static func count(_ state: inout State, _ operation: StorageError.Operation, _ file: String) throws(StorageError) {
         state.calls += 1
-        if state.failAt > 0, state.calls == state.failAt || (state.persistent && state.calls > state.failAt) {
+        state.counts[operation, default: 0] += 1
+        let count = state.failing == nil ? state.calls : operation == state.failing ? state.counts[operation]! : 0
+        if state.failAt > 0, count == state.failAt || (state.persistent && count > state.failAt) {
             state.failed += 1
             throw StorageError(operation: operation, errno: state.code, file: file)
         }
@@ -141,6 +156,7 @@ final class MemoryStorage: Storage {
             }
             let zeros = [UInt8](repeating: 0, count: size)
             state.files[file] = File(live: zeros, durable: zeros)
+            state.removed = [:]
         }
     }
 
@@ -220,13 +236,15 @@ final class MemoryStorage: Storage {
     func remove(_ file: String) throws(StorageError) {
         try state.withLock { (state) throws(StorageError) in
             try MemoryStorage.count(&state, .remove, file)
-            guard state.files.removeValue(forKey: file) != nil else { throw MemoryStorage.missing(.remove, file) }
+            guard let found = state.files.removeValue(forKey: file) else { throw MemoryStorage.missing(.remove, file) }
+            state.removed[file] = found
         }
     }
 
     func syncDirectory() throws(StorageError) {
         try state.withLock { (state) throws(StorageError) in
             try MemoryStorage.count(&state, .syncDirectory, "")
+            state.removed = [:]
         }
     }
 }

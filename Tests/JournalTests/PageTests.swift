@@ -1,5 +1,5 @@
 // protocol/journal.md against the code: the example there is what is written, byte for byte, and its decision table is the
-// one in Recovery.swift.
+// one in Recovery.swift, each row of which has a test with the row's letter in its name.
 
 import Core
 import Foundation
@@ -64,4 +64,14 @@ private func hexLines(_ bytes: ArraySlice<UInt8>) -> [String] {
         #expect(page.contains("| \(letter) | \(cells[0]) | \(cells[1]) |"), "row \(letter)")
     }
     #expect(letters == Array("ABCDEFGHIJKLMNOPQRSTUVWX"))
+
+    var tested: Set<Character> = []
+    for line in try source("Tests/JournalTests/DamageTests.swift").split(separator: "\n") {
+        if let name = line.firstMatch(of: /@Test func rows([A-Z])([A-Z])?And([A-Z])/) {
+            tested.formUnion([name.1, name.2, name.3].compactMap { $0?.first })
+        } else if let name = line.firstMatch(of: /@Test func row([A-Z])/) {
+            tested.formUnion(name.1)
+        }
+    }
+    #expect(tested == Set(letters))
 }
