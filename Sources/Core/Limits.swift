@@ -89,6 +89,12 @@ public enum Limits {
     /// Files of keys that become one at a time.
     public static let dedupMergeRuns = 16
     public static let dedupRetrySeconds = 10
+    /// Shortest retention of the journal: replies to an `Idempotency-Key` are kept for a day.
+    public static let retentionHours = 25
+    /// Cells whose sums are held while segments are condensed: 16 MB.
+    public static let condensedCells = 65_536
+    /// A piece of retention that failed is tried again after this.
+    public static let retentionRetrySeconds = 60
 
     // Price lists.
     /// Cards of a catalogue, once more for every region: 64 MB of them.

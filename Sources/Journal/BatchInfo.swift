@@ -10,11 +10,12 @@
 //   24      8     sequence of the first event
 //   32      4     number of events
 //   36      2     format version, 1
-//   38      2     flags; bit 0: a mark, there are no facts
+//   38      2     flags; bit 0: a mark, there are no facts; bit 1: in a condensed file; bit 2: the last one there
 //   40      8     opened at, nanoseconds since the epoch; never goes back
 //   48      8     earliest occurredAt of its events
 //   56      8     latest occurredAt; before the earliest when there are no events
-//   64      12    zeros
+//   64      4     of the last batch of a condensed file: the CRC of the batch it stands for; else 0
+//   68      8     zeros
 //   76      4     CRC of the header: bytes 8 to 75, started from the segment's seed (`JournalID.seed`)
 //
 // The header has a CRC of its own for two reasons: batches can be skipped without reading them, and a header that checks
@@ -27,6 +28,10 @@ public import Core
 public enum BatchFlag {
     /// No facts: written when idle, to prove that the batch before it is durable.
     public static let mark: UInt16 = 1
+    /// Of a condensed file: the batch has no events.
+    public static let condensed: UInt16 = 2
+    /// The last one of a condensed file: it stands for all events that were dropped, and for the batch that came last.
+    public static let standsFor: UInt16 = 4
 }
 
 /// What the header of a batch says.
@@ -44,6 +49,8 @@ public struct BatchInfo: Equatable, Sendable {
     public var openedAt: Timestamp
     public var earliest: Timestamp
     public var latest: Timestamp
+    /// CRC of the batch that this one stands for; 0 when it stands for none.
+    var stoodCRC: UInt32
     /// What the batch's CRC goes on from.
     var headerCRC: UInt32
 
@@ -63,6 +70,12 @@ public struct BatchInfo: Equatable, Sendable {
     /// Sequence of the first event after this batch.
     public var nextSequence: UInt64 { firstSequence &+ UInt64(eventCount) }
     public var isMark: Bool { flags & BatchFlag.mark != 0 }
+    /// In a condensed file.
+    public var isCondensed: Bool { flags & BatchFlag.condensed != 0 }
+    /// The last one of a condensed file.
+    public var endsCondensed: Bool { isCondensed && flags & BatchFlag.standsFor != 0 }
+    /// What the next batch names as the CRC of the batch before it.
+    public var chainCRC: UInt32 { endsCondensed ? stoodCRC : crc }
 }
 
 /// Reading and writing the header, and checking a batch.
@@ -104,6 +117,7 @@ enum BatchHeader {
         let openedAt = Timestamp(nanoseconds: reader.integer(Int64.self))
         let earliest = Timestamp(nanoseconds: reader.integer(Int64.self))
         let latest = Timestamp(nanoseconds: reader.integer(Int64.self))
+        let stoodCRC = reader.integer(UInt32.self)
         guard number == segment, Int(place) == offset else { return .badHeader }
         guard version == BatchHeader.version else { return version == 0 ? .badHeader : .unsupported(UInt32(version)) }
         guard length >= size, length <= SegmentFormat.largestSegment, offset + SegmentFormat.padded(length) <= end,
@@ -113,7 +127,7 @@ enum BatchHeader {
             BatchInfo(
                 position: JournalPosition(segment: segment, offset: place), length: length, crc: crc, previousCRC: previousCRC,
                 firstSequence: firstSequence, eventCount: eventCount, version: version, flags: flags, openedAt: openedAt,
-                earliest: earliest, latest: latest, headerCRC: headerCRC))
+                earliest: earliest, latest: latest, stoodCRC: stoodCRC, headerCRC: headerCRC))
     }
 
     static func headerCRC(_ header: UnsafeRawBufferPointer, seed: UInt32) -> UInt32 {
@@ -121,9 +135,12 @@ enum BatchHeader {
     }
 
     /// Pads the batch and fills in its header; the result is its CRC.
-    static func seal(_ batch: inout BatchBuilder, previousCRC: UInt32, seed: UInt32) -> UInt32 {
+    /// `flags` and `standsFor` are those of a condensed file.
+    static func seal(
+        _ batch: inout BatchBuilder, previousCRC: UInt32, seed: UInt32, flags condensed: UInt16 = 0, standsFor: UInt32 = 0
+    ) -> UInt32 {
         let length = batch.writer.count
-        let flags = batch.isEmpty ? BatchFlag.mark : 0
+        let flags = (batch.isEmpty ? BatchFlag.mark : 0) | condensed
         let padding = SegmentFormat.padded(length) - length
         if padding > 0 { batch.writer.appendUninitialized(padding).initializeMemory(as: UInt8.self, repeating: 0) }
         batch.writer.store(littleEndian: magic, at: 0)
@@ -138,6 +155,7 @@ enum BatchHeader {
         batch.writer.store(littleEndian: batch.openedAt.nanoseconds, at: 40)
         batch.writer.store(littleEndian: batch.earliest.nanoseconds, at: 48)
         batch.writer.store(littleEndian: batch.latest.nanoseconds, at: 56)
+        batch.writer.store(littleEndian: standsFor, at: 64)
         let headerCRC = headerCRC(batch.writer.bytes, seed: seed)
         batch.writer.store(littleEndian: headerCRC, at: 76)
         let crc = crc32c(UnsafeRawBufferPointer(rebasing: batch.writer.bytes[BatchBuilder.headerBytes...]), continuing: headerCRC)

@@ -189,15 +189,6 @@ public struct RunFact: Sendable, Equatable {
     }
 }
 
-extension ByteReader {
-    /// A 128-bit sum: low half, then high half.
-    fileprivate mutating func total() -> Int128 {
-        let low = integer(UInt64.self)
-        let high = integer(Int64.self)
-        return Int128(high) << 64 | Int128(low)
-    }
-}
-
 extension ByteWriter {
     public mutating func append(_ fact: RunFact) {
         appendFact(.run) { writer in
@@ -215,10 +206,8 @@ extension ByteWriter {
             case .ended:
                 writer.append(varint: fact.events)
                 writer.append(varint: fact.newlyPriced)
-                for total in [fact.before.picodollars, fact.after.picodollars] {
-                    writer.append(littleEndian: UInt64(truncatingIfNeeded: total))
-                    writer.append(littleEndian: Int64(truncatingIfNeeded: total >> 64))
-                }
+                writer.append(total: fact.before)
+                writer.append(total: fact.after)
             }
         }
     }

@@ -36,6 +36,19 @@ public enum FactType: UInt8, CaseIterable, Sendable {
     case cataloguePart = 10
     /// The prices in force from here on: `PriceBookFact`.
     case priceBook = 11
+
+    // In condensed files only, where segments were whose events are no longer kept.
+
+    /// Where the fact behind it stood before: `PlaceFact`.
+    case place = 12
+    /// A customer was known from here on: `MetFact`.
+    case met = 13
+    /// What dropped events of one hour add up to: `SumsFact`.
+    case sums = 14
+    /// What dropped corrections add to their run: `RunSumsFact`.
+    case runSums = 15
+    /// Which events are no longer there: `DroppedFact`.
+    case dropped = 16
 }
 
 /// A customer's details as they became known.

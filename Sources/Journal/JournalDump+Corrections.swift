@@ -97,7 +97,7 @@ extension CorrectionKind {
 }
 
 extension ByteWriter {
-    fileprivate mutating func member(_ name: StaticString, position: JournalPosition) {
+    mutating func member(_ name: StaticString, position: JournalPosition) {
         member(name)
         append(0x22)
         append(unsigned: UInt64(position.segment))

@@ -104,6 +104,8 @@ public struct JournalDump: ~Copyable {
         case .priceBook:
             guard let book = PriceBookFact(fact.payload) else { throw .facts(info, offset: fact.offset) }
             append(book, to: &writer)
+        case .place, .met, .sums, .runSums, .dropped:
+            guard append(condensed: fact, to: &writer) else { throw .facts(info, offset: fact.offset) }
         case nil:
             writer.member("type", unsigned: UInt64(fact.rawType))
             writer.member("bytes", unsigned: UInt64(fact.payload.count))
@@ -227,6 +229,11 @@ extension FactType {
         case .ownPrice: "ownPrice"
         case .cataloguePart: "cataloguePart"
         case .priceBook: "priceBook"
+        case .place: "place"
+        case .met: "met"
+        case .sums: "sums"
+        case .runSums: "runSums"
+        case .dropped: "dropped"
         }
     }
 }

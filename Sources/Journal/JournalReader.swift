@@ -19,14 +19,24 @@ public struct SegmentInfo: Equatable, Sendable {
 
 public struct JournalReader<S: Storage>: Sendable {
     let storage: S
-    /// The segment last read, with its name and seed, so that the next read in it makes no `String`.
-    private var current: (number: UInt32, file: String, seed: UInt32, end: Int)?
+    /// The file last read, so that the next read in it makes no `String`.
+    private var current: Place?
     /// The batch last read: what the next one must continue.
     private var last: BatchInfo?
     /// Name of the segment last looked into by `readFact`.
     private var factFile: (number: UInt32, file: String) = (0, "")
 
     public init(_ storage: S) { self.storage = storage }
+
+    /// A segment, or a condensed file that stands for several.
+    private struct Place {
+        var number: UInt32
+        var file: String
+        var seed: UInt32
+        var end: Int
+        /// The number the journal goes on with.
+        var next: UInt32
+    }
 
     // MARK: - Segments
 
@@ -65,9 +75,39 @@ public struct JournalReader<S: Storage>: Sendable {
     private mutating func enter(_ number: UInt32) throws -> Bool {
         if let current, current.number == number { return true }
         let file = SegmentFormat.fileName(number)
-        guard try storage.list().contains(file), let header = try readSegmentHeader(number) else { return false }
-        current = (number, file, header.id.seed(segment: number), header.segmentBytes)
+        let names = try storage.list()
+        if names.contains(file) {
+            guard let header = try readSegmentHeader(number) else { return false }
+            current = Place(
+                number: number, file: file, seed: header.id.seed(segment: number), end: header.segmentBytes, next: number + 1)
+            return true
+        }
+        guard let range = CondensedRange.all(in: names).first(where: { $0.first == number }) else { return false }
+        let header = try readCondensedHeader(range)
+        current = Place(
+            number: number, file: range.fileName, seed: header.id.seed(condensedFrom: number), end: header.fileBytes, next: range.last + 1)
         return true
+    }
+
+    private func readCondensedHeader(_ range: CondensedRange) throws -> CondensedHeader {
+        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: SegmentFormat.headerBytes, alignment: 4096)
+        defer { block.deallocate() }
+        let count = try storage.read(range.fileName, at: 0, into: block)
+        return try CondensedHeader.read(UnsafeRawBufferPointer(rebasing: block[0..<count]), of: range)
+    }
+
+    /// The condensed files, lowest first, with their headers. The same segments may still be there.
+    public func condensed() throws(JournalError) -> [CondensedHeader] {
+        do {
+            return try CondensedRange.all(in: try storage.list()).map { try readCondensedHeader($0) }
+        } catch {
+            throw JournalError(error)
+        }
+    }
+
+    /// The segment after the condensed file that stands for `number` and is not called after it; nil when there is none.
+    private func segment(afterCovered number: UInt32) throws(StorageError) -> UInt32? {
+        CondensedRange.all(in: try storage.list()).first { $0.covers(number) }.map { $0.last + 1 }
     }
 
     // MARK: - Batches
@@ -179,13 +219,19 @@ public struct JournalReader<S: Storage>: Sendable {
         var at = position
         let isContinued = last?.end == position
         if at.segment == 0 {
-            guard let first = try storage.list().compactMap(SegmentFormat.number(ofFile:)).min() else { return nil }
+            let names = try storage.list()
+            let lowest = names.compactMap(SegmentFormat.number(ofFile:)).min()
+            guard let first = [lowest, CondensedRange.all(in: names).first?.first].compactMap({ $0 }).min() else { return nil }
             at = JournalPosition(segment: first, offset: 0)
         }
         if at.offset < SegmentFormat.headerBytes { at = JournalPosition(segment: at.segment, offset: UInt32(SegmentFormat.headerBytes)) }
         while true {
             if let durableEnd, at >= durableEnd { return nil }
             guard try enter(at.segment), let here = current else {
+                if let next = try segment(afterCovered: at.segment) {
+                    at = JournalPosition(segment: next, offset: UInt32(SegmentFormat.headerBytes))
+                    continue
+                }
                 guard durableEnd == nil, try !isBehind(at.segment) else {
                     throw JournalError.damage(file: SegmentFormat.fileName(at.segment), offset: 0, reason: .missingSegment)
                 }
@@ -193,11 +239,11 @@ public struct JournalReader<S: Storage>: Sendable {
             }
             var check = try header(at, here)
             let mayHop = durableEnd.map { $0.segment > at.segment } ?? true
-            if check == .none, mayHop, try durableEnd != nil || enter(at.segment + 1) {
+            if check == .none, mayHop, try durableEnd != nil || enter(here.next) {
                 // Zeros at the end of a segment that is not the last: but only if they are zeros still.
                 check = try header(at, here)
                 if check == .none {
-                    at = JournalPosition(segment: at.segment + 1, offset: UInt32(SegmentFormat.headerBytes))
+                    at = JournalPosition(segment: here.next, offset: UInt32(SegmentFormat.headerBytes))
                     continue
                 }
                 _ = try enter(at.segment)
@@ -209,7 +255,7 @@ public struct JournalReader<S: Storage>: Sendable {
             case .unsupported(let version):
                 throw JournalError.unsupported(file: here.file, offset: Int(at.offset), version: version)
             case .none, .badHeader, .badBody:
-                let nextExists = try durableEnd == nil && check != .none && isBegun(at.segment + 1)
+                let nextExists = try durableEnd == nil && check != .none && isBegun(here.next)
                 guard durableEnd == nil, !nextExists else {
                     throw JournalError.damage(
                         file: here.file, offset: Int(at.offset), reason: check == .none ? .missingBatch : .batchHeader)
@@ -220,7 +266,7 @@ public struct JournalReader<S: Storage>: Sendable {
     }
 
     private func header(
-        _ at: JournalPosition, _ segment: (number: UInt32, file: String, seed: UInt32, end: Int)
+        _ at: JournalPosition, _ segment: Place
     ) throws(StorageError) -> BatchHeader.Check {
         var bytes: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         let offset = Int(at.offset)
@@ -236,7 +282,7 @@ public struct JournalReader<S: Storage>: Sendable {
     /// Refuses a batch that was reached from the last one read but does not continue it.
     private func refuseBreak(_ info: BatchInfo, file: String) throws(JournalError) {
         guard let last else { return }
-        if info.previousCRC != last.crc { throw .damage(file: file, offset: Int(info.position.offset), reason: .chain) }
+        if info.previousCRC != last.chainCRC { throw .damage(file: file, offset: Int(info.position.offset), reason: .chain) }
         if info.firstSequence != last.nextSequence { throw .damage(file: file, offset: Int(info.position.offset), reason: .sequence) }
     }
 
@@ -244,7 +290,7 @@ public struct JournalReader<S: Storage>: Sendable {
     private mutating func hasLater(than info: BatchInfo) throws -> Bool {
         guard let here = current else { return false }
         if case .good = try header(info.end, here) { return true }
-        return try isBegun(info.position.segment + 1)
+        return try isBegun(here.next)
     }
 
     private func isBegun(_ number: UInt32) throws -> Bool {

@@ -6,6 +6,13 @@ public struct JournalStats: Equatable, Sendable {
     public var segments = 0
     /// Of the segments' files, prepared ones not included.
     public var fileBytes: UInt64 = 0
+    /// The lowest segment that was begun; 0 when there is none.
+    public var firstSegment: UInt32 = 0
+    /// Files that stand for segments before it.
+    public var condensedFiles = 0
+    public var condensedBytes: UInt64 = 0
+    /// Events that are no longer there. Nothing else here counts them.
+    public var droppedEvents: UInt64 = 0
     public var batches: UInt64 = 0
     /// Batches without facts.
     public var marks: UInt64 = 0
@@ -52,8 +59,13 @@ public struct JournalStats: Equatable, Sendable {
         var stats = JournalStats()
         var reader = JournalReader(storage)
         for segment in try reader.segments() {
+            if stats.segments == 0 { stats.firstSegment = segment.number }
             stats.segments += 1
             stats.fileBytes += UInt64(segment.fileBytes)
+        }
+        for file in try reader.condensed() {
+            stats.condensedFiles += 1
+            stats.condensedBytes += UInt64(file.fileBytes)
         }
         try reader.forEachBatch { info, body in
             try stats.add(info, body)
@@ -69,7 +81,9 @@ public struct JournalStats: Equatable, Sendable {
         batchBytes += UInt64(info.paddedLength)
         if firstTime == nil { firstTime = info.openedAt }
         lastTime = info.openedAt
-        if info.eventCount > 0 {
+        if info.isCondensed {
+            droppedEvents += UInt64(info.eventCount)
+        } else if info.eventCount > 0 {
             if events == 0 { firstSequence = info.firstSequence }
             lastSequence = info.nextSequence - 1
             events += UInt64(info.eventCount)
@@ -115,7 +129,7 @@ extension JournalError {
     /// The facts of a good batch make no sense at `offset` of its body.
     static func facts(_ info: BatchInfo, offset: Int, _ reason: DamageReason = .facts) -> JournalError {
         .damage(
-            file: SegmentFormat.fileName(info.position.segment), offset: Int(info.position.offset) + BatchBuilder.headerBytes + offset,
-            reason: reason)
+            file: (info.isCondensed ? "the condensed file of " : "") + SegmentFormat.fileName(info.position.segment),
+            offset: Int(info.position.offset) + BatchBuilder.headerBytes + offset, reason: reason)
     }
 }

@@ -78,6 +78,20 @@ public struct JournalVerify: Sendable {
             case .ownPrice: isReadable = OwnPriceFact(fact.payload) != nil
             case .cataloguePart: isReadable = CataloguePartFact(fact.payload) != nil
             case .priceBook: isReadable = PriceBookFact(fact.payload) != nil
+            case .place: isReadable = info.isCondensed && PlaceFact.read(fact.payload) != nil
+            case .met:
+                guard let met = MetFact(fact.payload) else { throw .facts(info, offset: fact.offset) }
+                isReadable = info.isCondensed && strings.isDefined(met.reference)
+            case .sums:
+                guard let sums = SumsFact(fact.payload) else { throw .facts(info, offset: fact.offset) }
+                isReadable = info.isCondensed && sums.names.allSatisfy { $0 == noString || strings.isDefined($0) }
+            case .runSums: isReadable = info.isCondensed && RunSumsFact(fact.payload) != nil
+            case .dropped:
+                guard let dropped = DroppedFact(fact.payload) else { throw .facts(info, offset: fact.offset) }
+                isReadable = info.endsCondensed && dropped.events == UInt64(info.eventCount)
+                events += dropped.events
+                earliest = dropped.earliest
+                latest = dropped.latest
             case .catalogue, nil: isReadable = true
             }
             guard isReadable else { throw .facts(info, offset: fact.offset) }

@@ -6,18 +6,29 @@
 // The decision table. Rows are tried in order; the first that holds decides.
 //
 // Files
-//   A  the name is not that of a segment                                              ignored
-//   B  no segment                                                                     a new journal
-//   C  a number between the lowest and the highest is missing                         damage: missingSegment
+//   A  the name is not that of a segment or of a condensed file                       ignored
+//   B  no segment and no condensed file                                               a new journal
+//   C  a number from 1 to the highest has no segment and no condensed file            damage: missingSegment
+//
+// Condensed files, in order; each is written once and whole, so nothing in one is ever torn
+//   a  a valid header of a newer version                                              unsupported
+//   b  not a valid header, or not the range in the file's name                        damage: header, number
+//   c  another journal id than the file before                                        damage: foreign
+//   d  not the sequence or CRC at which the file before ended                         damage: missingBatches
+//   e  the file is shorter or longer than the header says                             damage: shortSegment, longSegment
+//   f  a batch that does not check out, or does not go on from the one before         damage: as in rows L to P
+//   g  no batch that stands for what was dropped, or anything behind it               damage: missingBatch, residue
+//   h  it checks out                                                                  visited
+//   i  a segment whose number it covers, or the unfinished file                       removed after the end
 //
 // Header of the first, then of each next segment; one is begun when its header block is not all zeros
 //   D  a valid header of a newer version                                              unsupported
 //   E  not valid, and any byte after the header block or in a later segment           damage: header
-//   F  not valid, and the lowest number is above 1                                    damage: header
+//   F  not valid, and a condensed file stands before the first segment                damage: header
 //   G  not valid otherwise                                                            not begun: set to zero, the end is before it
 //   H  another number than the file's name                                            damage: number
-//   I  another journal id than the segment before                                     damage: foreign
-//   J  not the sequence or CRC at which the segment before ended                      damage: missingBatches, there
+//   I  another journal id than the segment or condensed file before                   damage: foreign
+//   J  not the sequence or CRC at which what is before ended                          damage: missingBatches, there
 //   K  the file is longer than the header says                                        damage: longSegment
 //
 // Place after the last good batch
@@ -53,6 +64,11 @@ public struct RecoveredJournal: Equatable, Sendable {
     public var tail: JournalTail
     /// The lowest segment there is; 0 when there was none.
     public var firstSegment: UInt32 = 0
+    /// Files that stand for segments before it, lowest first.
+    public var condensed: [CondensedRange] = []
+    public var condensedBytes: Int = 0
+    /// Events that are no longer kept. They are among `events`.
+    public var droppedEvents: UInt64 = 0
     /// The highest segment that exists, prepared or in use; 0 when there is none.
     public var lastPrepared: UInt32 = 0
     public var batches: UInt64 = 0
@@ -102,6 +118,9 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
     let newID: JournalID
     var window: SegmentWindow<S>
     var numbers: [UInt32] = []
+    /// Segments that a condensed file stands for.
+    var covered: [UInt32] = []
+    var hasUnfinished = false
     var result: RecoveredJournal
     /// Ranges to overwrite with zeros once everything was looked at.
     var repairsDue: [(file: String, from: Int, to: Int)] = []
@@ -118,15 +137,16 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
     }
 
     mutating func run(_ visit: Recovery<S>.Visit) throws -> RecoveredJournal {
-        for name in try storage.list() {
-            if let number = SegmentFormat.number(ofFile: name) { numbers.append(number) } else { result.ignored.append(name) }
+        try listFiles()
+        let first = try readCondensed(visit)
+        if numbers.isEmpty, first == 1 {
+            if hasUnfinished { try removeLeftOver() }
+            return result
         }
-        numbers.sort()
-        result.ignored.sort()
-        guard let first = numbers.first else { return result }
         for (index, number) in numbers.enumerated() where number != first + UInt32(index) {
             throw damage(first + UInt32(index), 0, .missingSegment)
         }
+        if numbers.isEmpty { throw damage(first, 0, .missingSegment) }
 
         var index = 0
         var current: SegmentHeader?
@@ -134,7 +154,7 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
         while let found = reading {
             let number = numbers[index]
             if case .valid(let header) = found {
-                try admit(header, number: number, isFirst: index == 0)
+                try admit(header, number: number, isFirst: number == 1)
                 current = header
                 reading = try scan(header, at: index, visit)
                 index += 1
@@ -153,6 +173,85 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
         }
         try settle(from: index)
         return result
+    }
+
+    // MARK: - Files
+
+    private mutating func listFiles() throws(StorageError) {
+        let names = try storage.list()
+        result.condensed = CondensedRange.all(in: names)
+        for name in names {
+            if let number = SegmentFormat.number(ofFile: name) {
+                if result.condensed.contains(where: { $0.covers(number) }) { covered.append(number) } else { numbers.append(number) }
+            } else if name == CondensedRange.unfinishedFile {
+                hasUnfinished = true
+            } else if CondensedRange(file: name) == nil {
+                result.ignored.append(name)
+            }
+        }
+        numbers.sort()
+        covered.sort()
+        result.ignored.sort()
+    }
+
+    /// Rows a to h. The result is the number of the segment that must follow.
+    private mutating func readCondensed(_ visit: Recovery<S>.Visit) throws -> UInt32 {
+        var next: UInt32 = 1
+        for range in result.condensed {
+            guard range.first == next else { throw damage(next, 0, .missingSegment) }
+            let header = try condensedHeader(range)
+            if range.first == 1 {
+                guard header.firstSequence == 1, header.previousCRC == 0 else { throw damage(range, 0, .missingBatches) }
+                result.tail.id = header.id
+            } else if header.id != result.tail.id {
+                throw damage(range, 0, .foreign)
+            } else if header.firstSequence != result.tail.nextSequence || header.previousCRC != result.tail.lastCRC {
+                throw damage(range, 0, .missingBatches)
+            }
+            let size = try storage.size(range.fileName)
+            guard size == header.fileBytes else {
+                throw damage(range, min(size, header.fileBytes), size < header.fileBytes ? .shortSegment : .longSegment)
+            }
+            result.condensedBytes += size
+            try visitCondensed(range, header, visit)
+            next = range.last + 1
+        }
+        last = nil
+        return next
+    }
+
+    private mutating func condensedHeader(_ range: CondensedRange) throws -> CondensedHeader {
+        window.open(range.fileName)
+        let block = try window.bytes(at: 0, atLeast: SegmentFormat.headerBytes)
+        return try CondensedHeader.read(UnsafeRawBufferPointer(rebasing: block.prefix(SegmentFormat.headerBytes)), of: range)
+    }
+
+    private mutating func visitCondensed(_ range: CondensedRange, _ header: CondensedHeader, _ visit: Recovery<S>.Visit) throws {
+        result.tail.segment = range.first
+        result.tail.offset = UInt32(SegmentFormat.headerBytes)
+        let seed = header.id.seed(condensedFrom: range.first)
+        try visitBatches(range.fileName, range.first, seed: seed, end: header.fileBytes, isCondensed: true, visit)
+        let place = Int(result.tail.offset)
+        let (check, _) = try window.batch(at: place, segment: range.first, seed: seed, end: header.fileBytes)
+        switch check {
+        case .good, .none: break
+        case .badBody: throw damage(range, place, .batchBody)
+        case .badHeader, .unsupported: throw damage(range, place, .batchHeader)
+        }
+        guard let last, last.endsCondensed else { throw damage(range, place, .missingBatch) }
+        let rest = try window.rest(after: place, segment: range.first, seed: seed, end: header.fileBytes)
+        if let byte = rest.lastNonZero { throw damage(range, byte, .residue) }
+        result.droppedEvents += UInt64(last.eventCount)
+    }
+
+    /// Row i.
+    private mutating func removeLeftOver() throws(StorageError) {
+        var files = covered.map { SegmentFormat.fileName($0) }
+        if hasUnfinished { files.append(CondensedRange.unfinishedFile) }
+        result.removed += files
+        guard repairs, !files.isEmpty else { return }
+        for file in files { try storage.remove(file) }
+        try storage.syncDirectory()
     }
 
     // MARK: - Headers
@@ -231,7 +330,7 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
         let end = header.segmentBytes
         window.open(file)
         while true {
-            try visitBatches(number, seed: seed, end: end, visit)
+            try visitBatches(file, number, seed: seed, end: end, isCondensed: false, visit)
             let place = Int(result.tail.offset)
             let (check, _) = try window.batch(at: place, segment: number, seed: seed, end: end)
             let rest = try window.rest(after: place, segment: number, seed: seed, end: end)
@@ -267,25 +366,27 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
     }
 
     /// Rows L to O, from the tail on.
-    private mutating func visitBatches(_ number: UInt32, seed: UInt32, end: Int, _ visit: Recovery<S>.Visit) throws {
+    private mutating func visitBatches(
+        _ file: String, _ number: UInt32, seed: UInt32, end: Int, isCondensed: Bool, _ visit: Recovery<S>.Visit
+    ) throws {
         while true {
             let place = Int(result.tail.offset)
             let (check, body) = try window.batch(at: place, segment: number, seed: seed, end: end)
-            if case .unsupported(let version) = check {
-                throw JournalError.unsupported(file: SegmentFormat.fileName(number), offset: place, version: version)
-            }
+            if case .unsupported(let version) = check { throw JournalError.unsupported(file: file, offset: place, version: version) }
             guard case .good(let info) = check else { return }
-            if info.previousCRC != result.tail.lastCRC { throw damage(number, place, .chain) }
-            if info.firstSequence != result.tail.nextSequence { throw damage(number, place, .sequence) }
+            if info.previousCRC != result.tail.lastCRC { throw JournalError.damage(file: file, offset: place, reason: .chain) }
+            if info.firstSequence != result.tail.nextSequence { throw JournalError.damage(file: file, offset: place, reason: .sequence) }
+            if info.isCondensed != isCondensed { throw JournalError.damage(file: file, offset: place, reason: .batchHeader) }
             do { try visit(info, body) } catch { throw error as? JournalError ?? JournalError.visitor(error) }
             last = info
             result.tail.offset = info.end.offset
             result.tail.nextSequence = info.nextSequence
-            result.tail.lastCRC = info.crc
+            result.tail.lastCRC = info.chainCRC
             result.tail.lastTime = max(result.tail.lastTime, info.openedAt)
             result.batches += 1
             result.events += UInt64(info.eventCount)
             result.bytes += UInt64(info.paddedLength)
+            if info.endsCondensed { return }
         }
     }
 
@@ -309,6 +410,7 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
             if repairs { try storage.remove(file) }
         }
         if !result.removed.isEmpty, repairs { try storage.syncDirectory() }
+        try removeLeftOver()
         if result.lastPrepared > 0 { result.firstSegment = numbers[0] }
     }
 
@@ -350,5 +452,9 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
 
     private func damage(_ number: UInt32, _ offset: Int, _ reason: DamageReason) -> JournalError {
         .damage(file: SegmentFormat.fileName(number), offset: offset, reason: reason)
+    }
+
+    private func damage(_ range: CondensedRange, _ offset: Int, _ reason: DamageReason) -> JournalError {
+        .damage(file: range.fileName, offset: offset, reason: reason)
     }
 }

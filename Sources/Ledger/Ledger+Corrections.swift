@@ -29,6 +29,14 @@ public struct CorrectionRun: Sendable {
         if let cost = correction.before.cost { before += cost }
         if let cost = correction.after.cost { after += cost }
     }
+
+    /// Corrections that are no longer kept.
+    mutating func add(_ sums: RunSumsFact) {
+        events += sums.events
+        newlyPriced += sums.newlyPriced
+        before += sums.before
+        after += sums.after
+    }
 }
 
 extension Ledger {
@@ -108,6 +116,21 @@ extension Ledger {
     }
 
     // MARK: Replay
+
+    /// Adds what dropped events and corrections came to.
+    mutating func count(_ sums: SumsFact) {
+        func changed(_ count: UInt64, _ by: Int64) -> UInt64 { UInt64(max(0, Int64(clamping: count) &+ by)) }
+        totalEvents = changed(totalEvents, sums.events)
+        totalUnpriced = changed(totalUnpriced, sums.unpriced)
+        totalCost += MoneyTotal(picodollars: sums.cost)
+        totalRevenue += MoneyTotal(picodollars: sums.revenue)
+        guard sums.customer != noString else { return }
+        let row = row(of: sums.customer)
+        row.pointee.events = changed(row.pointee.events, sums.events)
+        row.pointee.unpriced = changed(row.pointee.unpriced, sums.unpriced)
+        row.pointee.cost += sums.cost
+        row.pointee.revenue += sums.revenue
+    }
 
     mutating func replay(_ correction: Correction) -> Bool {
         guard correction.sequence < nextSequence, correction.names.allSatisfy({ isKnown($0) }), Int(correction.run) <= runs.count else {

@@ -57,7 +57,22 @@ extension Ledger {
             guard let book = PriceBookFact(fact.payload) else { return false }
             shelf.apply(book)
             return true
-        case .catalogue:
+        case .met:
+            guard let met = MetFact(fact.payload), isKnown(met.reference) else { return false }
+            _ = row(of: met.reference)
+            return true
+        case .sums:
+            guard let sums = SumsFact(fact.payload), isKnown(sums.customer) else { return false }
+            count(sums)
+            return true
+        case .runSums:
+            guard let sums = RunSumsFact(fact.payload), Int(sums.run) <= runs.count else { return false }
+            runs[Int(sums.run) - 1].add(sums)
+            return true
+        case .dropped:
+            guard let dropped = DroppedFact(fact.payload) else { return false }
+            return skip(dropped)
+        case .catalogue, .place:
             return true
         case nil:
             return true

@@ -411,6 +411,13 @@ public struct Ledger: ~Copyable {
     /// thin air would make a table of that size.
     func isKnown(_ id: StringID) -> Bool { id < strings.nextID }
 
+    /// Events that are no longer kept: what they were is counted by their sums.
+    mutating func skip(_ dropped: DroppedFact) -> Bool {
+        guard dropped.firstSequence == nextSequence, dropped.nextSequence < .max else { return false }
+        nextSequence = dropped.nextSequence
+        return true
+    }
+
     /// Sequences must continue; every event counts as it was recorded.
     mutating func replay(_ event: EventFact, at position: JournalPosition, batch: JournalPosition, inWindow: Bool) -> Bool {
         guard event.sequence == nextSequence || nextSequence == 1, event.sequence > 0, event.sequence < .max, isKnown(event.customer)

@@ -52,6 +52,9 @@ struct JournalCommand: ParsableCommand {
             let segments = found.firstSegment == 0 ? 0 : Int(found.tail.segment) - Int(found.firstSegment) + 1
             var text = "intact: \(grouped(String(report.events))) events in \(grouped(String(report.batches))) batches, "
             text += "\(grouped(String(found.bytes))) bytes in \(segments) segments"
+            if found.droppedEvents > 0 {
+                text += ", \(grouped(String(found.droppedEvents))) of the events in sums only (\(found.condensed.count) condensed files)"
+            }
             if report.batches > 0 { text += "; last written \(found.tail.lastTime)" }
             if found.cutBytes > 0 { text += "\n\(found.cutBytes) bytes at the end are being written, or were torn by a crash" }
             for name in found.ignored { text += "\nnot a segment, passed over: \(name.printable)" }
@@ -68,6 +71,7 @@ struct JournalCommand: ParsableCommand {
                 ("checkedToSegment", .number(String(report.checkedTo.segment))),
                 ("checkedToOffset", .number(String(report.checkedTo.offset))),
                 ("journal", report.recovered.map { .string("\($0.tail.id)") }),
+                ("droppedEvents", report.recovered.map { .number(String($0.droppedEvents)) }),
                 ("nextSequence", report.recovered.map { .number(String($0.tail.nextSequence)) }),
                 ("cutBytes", report.recovered.map { .number(String($0.cutBytes)) })
             )
@@ -142,7 +146,9 @@ struct JournalCommand: ParsableCommand {
             let number: (UInt64) -> Value = { .number(String($0)) }
             let time: (Timestamp?) -> Value? = { $0.map { .string("\($0)") } }
             return .fields(
-                ("segments", .number(String(stats.segments))), ("fileBytes", number(stats.fileBytes)),
+                ("segments", .number(String(stats.segments))), ("firstSegment", .number(String(stats.firstSegment))),
+                ("fileBytes", number(stats.fileBytes)), ("condensedFiles", .number(String(stats.condensedFiles))),
+                ("condensedBytes", number(stats.condensedBytes)), ("droppedEvents", number(stats.droppedEvents)),
                 ("batches", number(stats.batches)), ("batchBytes", number(stats.batchBytes)),
                 ("events", number(stats.events)), ("firstSequence", number(stats.firstSequence)),
                 ("lastSequence", number(stats.lastSequence)), ("bytesPerEvent", stats.bytesPerEvent.map { .number("\($0)") }),
@@ -167,6 +173,12 @@ struct JournalCommand: ParsableCommand {
                 ("segments", number(UInt64(stats.segments))), ("batches", number(stats.batches)),
                 ("bytes used", number(stats.batchBytes)), ("bytes of files", number(stats.fileBytes)),
             ]
+            if stats.condensedFiles > 0 {
+                lines += [
+                    ("first kept segment", number(UInt64(stats.firstSegment))), ("condensed files", number(UInt64(stats.condensedFiles))),
+                    ("bytes of them", number(stats.condensedBytes)), ("events dropped", number(stats.droppedEvents)),
+                ]
+            }
             if let each = stats.bytesPerEvent { lines.append(("bytes an event", Amount("\(each)")?.fixed(1) ?? "-")) }
             let width = lines.map { $0.0.count }.max() ?? 0
             var facts = Table([

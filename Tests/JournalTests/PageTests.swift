@@ -63,7 +63,7 @@ private func hexLines(_ bytes: ArraySlice<UInt8>) -> [String] {
         letters.append(letter)
         #expect(page.contains("| \(letter) | \(cells[0]) | \(cells[1]) |"), "row \(letter)")
     }
-    #expect(letters == Array("ABCDEFGHIJKLMNOPQRSTUVWX"))
+    #expect(letters == Array("ABCabcdefghiDEFGHIJKLMNOPQRSTUVWX"))
 
     var tested: Set<Character> = []
     for line in try source("Tests/JournalTests/DamageTests.swift").split(separator: "\n") {
@@ -72,6 +72,13 @@ private func hexLines(_ bytes: ArraySlice<UInt8>) -> [String] {
         } else if let name = line.firstMatch(of: /@Test func row([A-Z])/) {
             tested.formUnion(name.1)
         }
+    }
+    for line in try source("Tests/JournalTests/CondenserTests.swift").split(separator: "\n") {
+        guard let name = line.firstMatch(of: /@Test func condensedRows([A-I])To([A-I])/) else { continue }
+        let rows: [Character] = Array("abcdefghi")
+        guard let from = rows.firstIndex(of: Character(name.1.lowercased())), let to = rows.firstIndex(of: Character(name.2.lowercased()))
+        else { continue }
+        tested.formUnion(rows[from...to])
     }
     #expect(tested == Set(letters))
 }
