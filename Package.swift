@@ -59,6 +59,11 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // The world of the rooms above, made up.
+        .target(
+            name: "Simulator", dependencies: ["Server", "Ledger", "Frames", "Pricing", "Journal", "Core"],
+            exclude: ["README.md"], swiftSettings: settings),
+
         // Rooms that touch the world.
         .target(name: "Fetch", dependencies: ["CCurl", "Core"], swiftSettings: settings),
         .target(name: "FileStorage", dependencies: ["Journal", "Core"], swiftSettings: settings),
@@ -87,6 +92,8 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        .executableTarget(name: "purser-sim", dependencies: ["Simulator"], swiftSettings: settings),
+
         .testTarget(name: "CoreTests", dependencies: ["Core", "CHash"], exclude: ["oracle"], swiftSettings: settings),
         .testTarget(
             name: "FramesTests",
@@ -108,6 +115,7 @@ let package = Package(
         .testTarget(
             name: "ServerTests", dependencies: ["Server", "Ledger", "Frames", "Wire", "Pricing", "Journal", "Core"], swiftSettings: settings
         ),
+        .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "Journal", "Core"], swiftSettings: settings),
         .testTarget(
             name: "ProjectionTests", dependencies: ["Projection", "FileStorage", "Journal", "Pricing", "Core"], exclude: ["oracle"],
             swiftSettings: settings),

@@ -49,6 +49,8 @@ public struct Ledger: ~Copyable {
     private var book: PriceBook
     private var prices = PriceCache()
     private let seed: UInt64
+    /// Room that a batch must have for one more event.
+    private let eventBytes: Int
     private var random: UInt64
     private var hashes: UnsafeMutablePointer<UInt64>
     private var hashCapacity: Int
@@ -58,10 +60,14 @@ public struct Ledger: ~Copyable {
     private var namesSegment: UInt32 = 0
 
     /// `seed` and `random` come from the kernel; tests give fixed ones. With `keys`, idempotency keys go to disk, and `seed` is theirs.
-    public init(book: PriceBook, seed: UInt64, random: UInt64, keys: KeyStore? = nil, hotKeys: Int = Limits.dedupHotKeys) {
+    public init(
+        book: PriceBook, seed: UInt64, random: UInt64, keys: KeyStore? = nil, hotKeys: Int = Limits.dedupHotKeys,
+        eventBytes: Int = Limits.largestEventBytes
+    ) {
         self.book = book
         dedup = DedupIndex(store: keys, hotKeys: hotKeys)
         self.seed = seed
+        self.eventBytes = eventBytes
         self.random = random
         strings = StringTable(seed: seed)
         hashCapacity = 1024
@@ -101,7 +107,7 @@ public struct Ledger: ~Copyable {
         var i = range.lowerBound
         while i < range.upperBound {
             if i + 16 < range.upperBound { dedup.prefetchSlot(hashes[i + 16 - range.lowerBound]) }
-            guard batch.hasRoom(for: Limits.largestEventBytes) else { return i }
+            guard batch.hasRoom(for: eventBytes) else { return i }
             if block.events[i].outcome == .recorded {
                 try admit(&block, i, key: i - range.lowerBound, into: &batch, now: now, source: source, memo: &memo)
             }

@@ -22,8 +22,6 @@ public enum AdmissionState: UInt8, Sendable {
 
 public struct CommitPipeline: ~Copyable {
     private static let slotCount = 8
-    /// A segment with less room than this is left for the next one.
-    public static let smallestRest = 3 * Limits.largestEventBytes
 
     private let slots: UnsafeMutablePointer<BatchBuilder>
     /// Bytes of each sealed batch. The journal thread pads the batch it has, so its own count is not looked at meanwhile.
@@ -38,6 +36,9 @@ public struct CommitPipeline: ~Copyable {
     /// Size of the segment in use: one that an earlier version began may have another.
     private var currentBytes: Int
     private let batchBytes: Int
+    /// What one fact may take, and what may wait for the disk; `Limits` unless the world is made small on purpose.
+    private let eventBytes: Int
+    private let pendingLimit: Int
     private var segment: UInt32
     private var offset: Int
     /// Highest segment that is zero-filled and may be written.
@@ -60,8 +61,11 @@ public struct CommitPipeline: ~Copyable {
     public private(set) var durableEnd: JournalPosition
 
     /// Continues at `tail`, where recovery found the end. `prepared` is the highest segment that exists zero-filled;
-    /// `segmentBytes` is the size of those begun from here on.
-    public init(tail: JournalTail, prepared: UInt32, segmentBytes: Int, batchBytes: Int) {
+    /// `segmentBytes` is the size of those begun from here on; a batch holds more than two facts of `eventBytes`.
+    public init(
+        tail: JournalTail, prepared: UInt32, segmentBytes: Int, batchBytes: Int, eventBytes: Int = Limits.largestEventBytes,
+        pendingBytes: Int = Limits.pendingJournalBytes
+    ) {
         let segment = tail.segment
         let offset = Int(tail.offset)
         clock = tail.lastTime
@@ -71,6 +75,8 @@ public struct CommitPipeline: ~Copyable {
         self.prepared = prepared
         self.segmentBytes = segmentBytes
         self.batchBytes = min(batchBytes, segmentBytes)
+        self.eventBytes = eventBytes
+        pendingLimit = pendingBytes
         durableEnd = JournalPosition(segment: segment, offset: UInt32(offset))
         slots = .allocate(capacity: CommitPipeline.slotCount)
         for i in 0..<CommitPipeline.slotCount {
@@ -85,14 +91,17 @@ public struct CommitPipeline: ~Copyable {
         slots.deallocate()
     }
 
+    /// A segment with less room than this is left for the next one.
+    private var smallestRest: Int { 3 * eventBytes }
+
     /// Makes sure that a batch is open with room for two facts of the largest size.
     public mutating func makeRoom(firstSequence: UInt64, now: Timestamp) -> AdmissionState {
         if let open {
-            if slots[open].hasRoom(for: 2 * Limits.largestEventBytes) { return .ready }
+            if slots[open].hasRoom(for: 2 * eventBytes) { return .ready }
             seal(open)
         }
-        guard !free.isEmpty, pendingBytes < Limits.pendingJournalBytes else { return .wait }
-        if currentBytes - offset < CommitPipeline.smallestRest {
+        guard !free.isEmpty, pendingBytes < pendingLimit else { return .wait }
+        if currentBytes - offset < smallestRest {
             guard prepared > segment else { return full ? .storageFull : .wait }
             segment += 1
             currentBytes = segmentBytes
@@ -114,7 +123,7 @@ public struct CommitPipeline: ~Copyable {
     public var hasHeadroom: Bool {
         if full { return true }
         let rest = currentBytes - offset - (open.map { slots[$0].writer.count } ?? 0)
-        return free.count >= 3 && pendingBytes < Limits.pendingJournalBytes
+        return free.count >= 3 && pendingBytes < pendingLimit
             && (prepared > segment || prepared == segment && rest > 3 * batchBytes)
     }
 

@@ -14,7 +14,7 @@ private struct Room {
 private let platform: Set<String> = ["Foundation", "FoundationEssentials", "Glibc", "Musl", "Synchronization", "Dispatch", "Swift"]
 
 /// Rooms that decide and touch nothing: the same code runs under any clock, disk and network.
-private let pure: Set<String> = ["Core", "Frames", "Wire", "Toml", "Pricing", "Upstream", "Journal", "Ledger", "Server"]
+private let pure: Set<String> = ["Core", "Frames", "Wire", "Toml", "Pricing", "Upstream", "Journal", "Ledger", "Server", "Simulator"]
 
 private func table() throws -> [Room] {
     try Repository.file("Sources/README.md").lines.compactMap { line in
@@ -30,7 +30,7 @@ private func table() throws -> [Room] {
 private func dependencies() throws -> [String: Set<String>] {
     let text = try Repository.file("Package.swift").text
     var found: [String: Set<String>] = [:]
-    let target = /\.(target|executableTarget|systemLibrary)\(\s*name: "(\w+)"(?:,\s*dependencies: \[(.*?)\])?/.dotMatchesNewlines()
+    let target = /\.(target|executableTarget|systemLibrary)\(\s*name: "([\w-]+)"(?:,\s*dependencies: \[(.*?)\])?/.dotMatchesNewlines()
     for match in text.matches(of: target) {
         var names: Set<String> = []
         if let list = match.output.3 {
