@@ -73,7 +73,7 @@ let package = Package(
             dependencies: ["CUV", "FileStorage", "Server", "Journal", "Core"],
             swiftSettings: settings
         ),
-        .target(name: "Settings", dependencies: ["Runtime", "Toml", "Core"], swiftSettings: settings),
+        .target(name: "Settings", dependencies: ["Runtime", "Server", "Toml", "Core"], swiftSettings: settings),
         .target(name: "Client", dependencies: ["Frames", "Core"], swiftSettings: settings),
 
         .executableTarget(

@@ -51,12 +51,46 @@ public enum Limits {
     public static let bodySeconds = 30
     public static let idleSeconds = 300
     public static let writeSeconds = 60
+    /// What of its answers a peer must take in such a time, unless it is owed less.
+    public static let writeBytes = 64 * 1024
+    /// A commit or the projection that makes no progress for so long is called stalled.
+    public static let stallSeconds = 10
 
     // The daemon.
     public static let connections = 10_000
+    /// Entries of `unix_allow`.
+    public static let socketRules = 100
+    /// Descriptors that connections leave for files, the loop and whoever inherits some.
+    public static let reservedDescriptors = 48
+    /// Peers taken in at a time, between two looks at those that are there.
+    public static let acceptsPerTurn = 64
+    /// Bytes read from one peer before the others get their turn.
+    public static let turnBytes = 256 * 1024
+    public static let smallestRead = 4 * 1024
+    /// What each of a connection's buffers may hold without being counted.
+    public static let connectionBufferBytes = 2 * 1024
+    /// What a connection takes, its small buffers included.
+    public static let connectionBytes = 8 * 1024
+    /// Buffers of all connections together: what came in and is incomplete or waits, and what was not taken yet.
+    public static let inputBytes = 128 * 1024 * 1024
+    public static let outputBytes = 64 * 1024 * 1024
+    /// Of each of them, what peers may hold together that showed no key.
+    public static let strangerBytes = 16 * 1024 * 1024
+    /// Bodies and frames beyond this leave a quarter of `inputBytes` to smaller ones.
+    public static let largeBodyBytes = 64 * 1024
     /// Queries that wait for their answer.
     public static let pendingQueries = 1_000
+    /// Those of one key, or of one user of the socket.
+    public static let pendingQueriesPerKey = 250
+    /// What they hold.
+    public static let pendingQueryBytes = 16 * 1024 * 1024
+    /// Answers of the projection that the loop has not taken.
+    public static let answersWaitingBytes = 8 * 1024 * 1024
+    /// Where a listing ends, with a cursor or marked as truncated; the last item may go beyond it.
+    public static let answerBytes = 8 * 1024 * 1024
     public static let outputHighWater = 4 * 1024 * 1024
+    /// The same for a peer that showed no key.
+    public static let strangerHighWater = 64 * 1024
     public static let pendingJournalBytes = 32 * 1024 * 1024
     public static let segmentBytes = 64 * 1024 * 1024
     /// What `segment_size` may say.
@@ -74,6 +108,8 @@ public enum Limits {
     public static let cataloguePartBytes = 48 * 1024
     /// A price of one's own as TOML.
     public static let ownPriceBytes = 32 * 1024
+    /// All prices set through the API: they are read as a whole whenever one changes.
+    public static let ownPricesBytes = 1024 * 1024
     public static let ownPriceVariants = 64
     public static let storedResponses = 100_000
     public static let storedResponseBytes = 64 * 1024

@@ -119,11 +119,12 @@ extension ByteWriter {
         _ error: FrameError,
         requestID: UInt64,
         message given: StaticString? = nil,
-        retryAfterMilliseconds: UInt32 = 0
+        retryAfterMilliseconds: UInt32 = 0,
+        closes: Bool? = nil
     ) {
         let message = given ?? error.message
         let text = UnsafeRawBufferPointer(start: message.utf8Start, count: message.utf8CodeUnitCount)
-        let start = beginFrame(.error, flags: error.closes ? FrameHeader.closing : 0, requestID: requestID)
+        let start = beginFrame(.error, flags: closes ?? error.closes ? FrameHeader.closing : 0, requestID: requestID)
         append(littleEndian: error.rawValue)
         append(littleEndian: retryAfterMilliseconds)
         append(lengthPrefixed: text)

@@ -7,7 +7,9 @@ enum MarginsJSON {
         var json = ByteWriter(capacity: 4096)
         json.append("{\"items\":[")
         let order = groups.sorted()
-        for (place, number) in order.prefix(Limits.marginItems).enumerated() {
+        var listed = 0
+        for (place, number) in order.prefix(Limits.marginItems).enumerated() where json.count < Limits.answerBytes {
+            listed += 1
             if place > 0 { json.append(0x2C) }
             json.append(0x7B)
             let cell = groups.table.all[number]
@@ -22,7 +24,7 @@ enum MarginsJSON {
         json.append(",\"freshAsOf\":\"")
         json.append(rfc3339: freshAsOf)
         json.append("\"}")
-        if order.count > Limits.marginItems { json.append(",\"truncated\":true") }
+        if order.count > listed { json.append(",\"truncated\":true") }
         json.append(",\"freshAsOf\":\"")
         json.append(rfc3339: freshAsOf)
         json.append("\"}")

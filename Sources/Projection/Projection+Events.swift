@@ -29,6 +29,10 @@ extension Projection {
         json.append("{\"items\":[")
         var buffer = ByteWriter(capacity: 1024)
         for (index, place) in found.enumerated() {
+            if json.count >= Limits.answerBytes {
+                next = found[index - 1].sequence
+                break
+            }
             if index > 0 { json.append(0x2C) }
             guard let event = try readEvent(at: place.position, into: &buffer), event.sequence == place.sequence else {
                 throw QueryError.unreadable(place.position)

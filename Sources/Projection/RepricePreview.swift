@@ -123,7 +123,9 @@ final class RepricePreview: LongQuery {
         RepricePreview.append(totals, to: &json)
         json.append(",\"items\":[")
         let order = sorted()
-        for (place, number) in order.prefix(Limits.marginItems).enumerated() {
+        var listed = 0
+        for (place, number) in order.prefix(Limits.marginItems).enumerated() where json.count < Limits.answerBytes {
+            listed += 1
             let key = groups.all[number].key
             json.append(place > 0 ? ",{" : "{")
             let names: [(StaticString, StringID)] = [
@@ -141,7 +143,7 @@ final class RepricePreview: LongQuery {
             json.append(0x7D)
         }
         json.append("]")
-        if order.count > Limits.marginItems { json.append(",\"truncated\":true") }
+        if order.count > listed { json.append(",\"truncated\":true") }
         json.append(",\"reasons\":{")
         var isFirst = true
         for reason in UnpricedReason.allCases where stillUnpriced[Int(reason.rawValue)] > 0 {

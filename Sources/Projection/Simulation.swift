@@ -77,7 +77,9 @@ final class Simulation: LongQuery {
         var json = ByteWriter(capacity: 4096)
         json.append("{\"items\":[")
         let order = groups.sorted()
-        for (place, number) in order.prefix(Limits.marginItems).enumerated() {
+        var listed = 0
+        for (place, number) in order.prefix(Limits.marginItems).enumerated() where json.count < Limits.answerBytes {
+            listed += 1
             json.append(place > 0 ? ",{" : "{")
             let cell = groups.table.all[number]
             for grouping in groups.groupBy { try MarginsJSON.write(grouping, of: cell.key, lookups, to: &json) }
@@ -87,7 +89,7 @@ final class Simulation: LongQuery {
         json.append("],\"totals\":{")
         Simulation.append(groups.totals, totals, to: &json)
         json.append("}")
-        if order.count > Limits.marginItems { json.append(",\"truncated\":true") }
+        if order.count > listed { json.append(",\"truncated\":true") }
         json.append(",\"freshAsOf\":\"")
         json.append(rfc3339: freshAsOf)
         json.append("\"}")

@@ -15,7 +15,9 @@ extension EventLoop {
             peer.pointee.handle,
             { handle, _, buffer in
                 let loop = EventLoop.of(handle!.pointee.loop.pointee.data)
-                buffer!.pointee = uv_buf_init(loop.readBuffer.assumingMemoryBound(to: CChar.self), UInt32(EventLoop.readBytes))
+                let peer = handle!.pointee.data.assumingMemoryBound(to: Peer.self)
+                let size = min(EventLoop.readBytes, loop.server.pointee.readSize(peer.pointee.id))
+                buffer!.pointee = uv_buf_init(loop.readBuffer.assumingMemoryBound(to: CChar.self), UInt32(size))
             },
             { stream, count, buffer in
                 let peer = stream!.pointee.data.assumingMemoryBound(to: Peer.self)
@@ -33,8 +35,16 @@ extension EventLoop {
         if count > 0 {
             guard peer.pointee.lingerUntil == 0 else { return }
             server.pointee.received(peer.pointee.id, UnsafeRawBufferPointer(start: base, count: count), at: instant)
-            // libuv would read on up to 32 times in this turn.
-            if server.pointee.connection(peer.pointee.id)?.pointee.wantsInput == false { stopReading(peer) }
+            // libuv would read on up to 32 times in this turn: a peer that sends as fast as it can would own it.
+            if peer.pointee.turn != turn {
+                peer.pointee.turn = turn
+                peer.pointee.readInTurn = 0
+            }
+            peer.pointee.readInTurn += count
+            // Reading goes on when it is flushed, at the end of the turn.
+            if peer.pointee.readInTurn >= Limits.turnBytes || server.pointee.connection(peer.pointee.id)?.pointee.wantsInput == false {
+                stopReading(peer)
+            }
         } else if count < 0 {
             peer.pointee.ended = true
             stopReading(peer)
@@ -62,6 +72,7 @@ extension EventLoop {
         guard !peer.pointee.closing, peer.pointee.lingerUntil == 0, let connection = server.pointee.connection(peer.pointee.id) else {
             return
         }
+        if peer.pointee.writing == 0, !connection.pointee.hasReleasable { peer.pointee.owedSince = 0 }
         if peer.pointee.writing == 0, connection.pointee.hasReleasable {
             let count = connection.pointee.releasable - connection.pointee.written
             let start = connection.pointee.output.base + connection.pointee.written
@@ -73,17 +84,22 @@ extension EventLoop {
                 return
             }
             if done < count {
-                writeLater(peer, UnsafeRawBufferPointer(start: start + done, count: count - done))
+                // The kernel's buffer is full. A small piece waits in libuv, whose end says that there is room again; the rest
+                // stays where it is.
+                let piece = min(count - done, EventLoop.queuedPiece)
+                writeLater(peer, UnsafeRawBufferPointer(start: start + done, count: piece))
                 // It could not even be queued: the connection is gone.
                 if peer.pointee.closing { return }
+                done += piece
             }
-            connection.pointee.didWrite(count)
+            peer.pointee.taken += UInt64(done)
+            connection.pointee.didWrite(done)
         }
         if connection.pointee.isFinished, peer.pointee.writing == 0 {
             endOutput(peer)
             return
         }
-        if connection.pointee.wantsInput, peer.pointee.writing < Limits.outputHighWater {
+        if connection.pointee.wantsInput {
             if connection.pointee.hasUnreadInput {
                 server.pointee.resume(peer.pointee.id, at: now)
             }
@@ -93,7 +109,9 @@ extension EventLoop {
         }
     }
 
-    /// The kernel's buffer is full: the rest is kept until it has room.
+    private static let queuedPiece = 1024
+
+    /// Copies a few bytes for libuv to write when the kernel has room.
     func writeLater(_ peer: UnsafeMutablePointer<Peer>, _ rest: UnsafeRawBufferPointer) {
         let copy = UnsafeMutableRawPointer.allocate(byteCount: rest.count, alignment: 16)
         copy.copyMemory(from: rest.baseAddress!, byteCount: rest.count)
@@ -107,7 +125,6 @@ extension EventLoop {
             let write = request!.pointee.data.assumingMemoryBound(to: WriteRequest.self)
             let peer = write.pointee.peer
             peer.pointee.writing -= write.pointee.count
-            peer.pointee.stuckSince = 0
             write.pointee.bytes.deallocate()
             write.pointee.request.deallocate()
             write.deallocate()
@@ -134,7 +151,10 @@ extension EventLoop {
             return
         }
         peer.pointee.lingerUntil = uv_hrtime() + 1_000_000_000
-        lingering.append(peer)
+        peer.pointee.previousLingering = lastLingering
+        lastLingering?.pointee.nextLingering = peer
+        lastLingering = peer
+        if firstLingering == nil { firstLingering = peer }
         let request = UnsafeMutablePointer<uv_shutdown_t>.allocate(capacity: 1)
         if uv_shutdown(request, peer.pointee.handle, { request, _ in request!.deallocate() }) != 0 {
             request.deallocate()
@@ -149,13 +169,18 @@ extension EventLoop {
         peer.pointee.closing = true
         server.pointee.disconnected(peer.pointee.id)
         peers[Int(peer.pointee.id.index)] = nil
+        if peer.pointee.lingerUntil != 0 { leaveLingering(peer) }
         uv_close(UnsafeMutableRawPointer(peer.pointee.handle).assumingMemoryBound(to: uv_handle_t.self)) { handle in
             let peer = handle!.pointee.data.assumingMemoryBound(to: Peer.self)
-            let loop = EventLoop.of(handle!.pointee.loop.pointee.data)
-            loop.lingering.removeAll { $0 == peer }
             peer.deinitialize(count: 1)
             peer.deallocate()
             UnsafeMutableRawPointer(handle!).deallocate()
         }
+    }
+
+    private func leaveLingering(_ peer: UnsafeMutablePointer<Peer>) {
+        let (previous, next) = (peer.pointee.previousLingering, peer.pointee.nextLingering)
+        if let previous { previous.pointee.nextLingering = next } else { firstLingering = next }
+        if let next { next.pointee.previousLingering = previous } else { lastLingering = previous }
     }
 }

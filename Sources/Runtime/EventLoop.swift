@@ -27,6 +27,8 @@ public struct RuntimeOptions {
     public var reload: (inout Server) -> Void = { _ in }
     /// Something slow that is done now and then.
     public var periodic: PeriodicWork?
+    /// Where the service manager listens.
+    public var notifier = ServiceNotifier()
     /// Called once when everything listens.
     public var ready: ([Address]) -> Void = { _ in }
     public init() {}
@@ -46,14 +48,22 @@ struct Peer {
     var handle: UnsafeMutablePointer<uv_stream_t>
     var id: ConnectionID
     var reading = false
+    /// Bytes read in turn number `turn`; more than `Limits.turnBytes` wait for the next one.
+    var readInTurn = 0
+    var turn: UInt64 = 0
     /// Bytes handed to `uv_write` and not yet written.
     var writing = 0
-    /// What of them the kernel had not taken at the last look, and since when that is so.
-    var queued = 0
-    var stuckSince: UInt64 = 0
+    /// Bytes given to the kernel so far; how many they were when a stretch of `Limits.writeSeconds` began, and when that was; 0
+    /// when nothing is owed.
+    var taken: UInt64 = 0
+    var takenBefore: UInt64 = 0
+    var owedSince: UInt64 = 0
     var closing = false
     /// Output is ended; input is read and thrown away until the peer ends too, or until this time.
     var lingerUntil: UInt64 = 0
+    /// The peers that linger are a list, oldest first.
+    var nextLingering: UnsafeMutablePointer<Peer>?
+    var previousLingering: UnsafeMutablePointer<Peer>?
     var ended = false
 }
 
@@ -76,17 +86,29 @@ public final class EventLoop {
     private let keyAsync: UnsafeMutablePointer<uv_async_t>
     private let prepare: UnsafeMutablePointer<uv_prepare_t>
     private let timer: UnsafeMutablePointer<uv_timer_t>
+    let acceptTimer: UnsafeMutablePointer<uv_timer_t>
     private var signals: [UnsafeMutablePointer<uv_signal_t>] = []
-    var listeners: [UnsafeMutablePointer<uv_stream_t>] = []
+    var listeners: [Listener] = []
+    /// Given up to close peers that no descriptor is left for; -1 when there is none.
+    var spareDescriptor: Int32 = -1
     var socketPaths: [String] = []
     var listening: [Address] = []
     var peers: [UnsafeMutablePointer<Peer>?] = []
-    var lingering: [UnsafeMutablePointer<Peer>] = []
+    var firstLingering: UnsafeMutablePointer<Peer>?
+    var lastLingering: UnsafeMutablePointer<Peer>?
+    /// Counts turns.
+    var turn: UInt64 = 1
     private let storage: any Storage
     let readBuffer: UnsafeMutableRawPointer
     static let readBytes = 256 * 1024
     private var end: RuntimeEnd?
     var drainDeadline: UInt64 = 0
+    /// When the journal thread got the batch that it has; 0 when it waits for one.
+    private var commitStarted: UInt64 = 0
+    private var lastAlive: UInt64 = 0
+    /// What the service manager was told last, as it is when all is well and as it is now.
+    private var status = ""
+    private var trouble: String?
     private var lastSweep: UInt64 = 0
     private var lastRetry: UInt64 = 0
     var periodicDue: UInt64 = 0
@@ -112,6 +134,7 @@ public final class EventLoop {
         keyAsync = .allocate(capacity: 1)
         prepare = .allocate(capacity: 1)
         timer = .allocate(capacity: 1)
+        acceptTimer = .allocate(capacity: 1)
         readBuffer = .allocate(byteCount: EventLoop.readBytes + 4096, alignment: 64)
         journal = JournalThread(committer: committer, async: journalAsync)
         queryThread = QueryThread(durableEnd: durableEnd, async: queryAsync, make: makeQueryEngine)
@@ -122,16 +145,17 @@ public final class EventLoop {
 
     static func of(_ data: UnsafeMutableRawPointer?) -> EventLoop { Unmanaged<EventLoop>.fromOpaque(data!).takeUnretainedValue() }
 
-    var instant: Instant { EventLoop.instant() }
+    var instant: Instant { EventLoop.instant }
 
-    static func instant() -> Instant {
+    /// Both clocks.
+    public static var instant: Instant {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Instant(wall: Timestamp(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)), monotonic: uv_hrtime())
     }
 
     /// The wall clock.
-    public static var now: Timestamp { instant().wall }
+    public static var now: Timestamp { instant.wall }
 
     // MARK: Life
 
@@ -150,6 +174,9 @@ public final class EventLoop {
         uv_timer_init(loop, timer)
         timer.pointee.data = context
         uv_timer_start(timer, { EventLoop.of($0!.pointee.data).tick() }, 500, 500)
+        uv_timer_init(loop, acceptTimer)
+        acceptTimer.pointee.data = context
+        openSpareDescriptor()
         for number in [SIGTERM, SIGINT, SIGHUP] {
             let handle = UnsafeMutablePointer<uv_signal_t>.allocate(capacity: 1)
             uv_signal_init(loop, handle)
@@ -166,6 +193,8 @@ public final class EventLoop {
         }
         prepareSegment()
         options.ready(listening)
+        status = "ready on " + listening.map(\.description).joined(separator: ", ")
+        options.notifier.ready(status)
         uv_run(loop, UV_RUN_DEFAULT)
         for path in socketPaths { unlink(path) }
         // After a failure the process ends at once: what the projection lacks it folds at the next start.
@@ -182,7 +211,9 @@ public final class EventLoop {
 
     private func signalled(_ number: Int32) {
         if number == SIGHUP {
+            options.notifier.reloading()
             options.reload(&server.pointee)
+            options.notifier.ready(status)
             return
         }
         guard drainDeadline == 0 else {
@@ -190,8 +221,10 @@ public final class EventLoop {
             return
         }
         options.log("stopping")
+        options.notifier.stopping()
         drainDeadline = uv_hrtime() + 10_000_000_000
-        for listener in listeners { closeHandle(UnsafeMutableRawPointer(listener)) }
+        uv_timer_stop(acceptTimer)
+        for listener in listeners { listener.close() }
         listeners = []
         server.pointee.drain()
     }
@@ -211,8 +244,12 @@ public final class EventLoop {
 
     /// Once per turn, before the loop sleeps.
     private func beforeSleep() {
+        turn += 1
         flushDirty()
-        if let batch = server.pointee.startCommit() { journal.commit(batch) }
+        if let batch = server.pointee.startCommit() {
+            commitStarted = uv_hrtime()
+            journal.commit(batch)
+        }
         if !server.pointee.queries.isEmpty {
             let queries = server.pointee.queries
             server.pointee.queries.removeAll(keepingCapacity: true)
@@ -230,6 +267,7 @@ public final class EventLoop {
 
     private func journalDone() {
         guard let result = journal.takeResult() else { return }
+        commitStarted = 0
         if let error = result.error {
             fail(error)
             return
@@ -272,20 +310,38 @@ public final class EventLoop {
             server.pointee.pipeline.retryPreparing()
         }
         for notice in server.pointee.takeNotices() { options.log(notice) }
+        tellManager(now)
         startPeriodic(now)
         closeStuck(now)
-        for peer in lingering where now.monotonic > peer.pointee.lingerUntil { close(peer) }
-        lingering.removeAll { $0.pointee.closing }
+        while let peer = firstLingering, now.monotonic > peer.pointee.lingerUntil { close(peer) }
     }
 
-    /// Closes peers that took nothing of what they are owed for a while: each holds a place and up to twice the high water.
+    /// Once when readiness changes its reason; and a sign of life, as long as the loop turns, which it does here, and the journal
+    /// thread has not been at one batch for longer than the time between two signs.
+    private func tellManager(_ now: Instant) {
+        let reason = server.pointee.unreadiness.map { "\($0)" }
+        if reason != trouble {
+            trouble = reason
+            options.log(reason.map { "not ready: \($0)" } ?? "ready again")
+            options.notifier.status(reason.map { "not ready: \($0)" } ?? status)
+        }
+        let interval = options.notifier.watchdogInterval
+        guard interval > 0, now.monotonic - lastAlive >= min(interval, 5_000_000_000) else { return }
+        guard commitStarted == 0 || now.monotonic - commitStarted < interval else { return }
+        lastAlive = now.monotonic
+        options.notifier.alive()
+    }
+
+    /// Closes peers that take what they are owed too slowly: each holds a place and memory. In every stretch of
+    /// `Limits.writeSeconds` it must be `Limits.writeBytes` or all of it, so a peer that takes a byte now and then ends, too.
     func closeStuck(_ now: Instant) {
         for case .some(let peer) in peers where peer.pointee.writing > 0 {
-            let queued = uv_stream_get_write_queue_size(peer.pointee.handle)
-            if queued != peer.pointee.queued || peer.pointee.stuckSince == 0 {
-                peer.pointee.queued = queued
-                peer.pointee.stuckSince = now.monotonic
-            } else if now.monotonic - peer.pointee.stuckSince > UInt64(Limits.writeSeconds) * 1_000_000_000 {
+            if peer.pointee.owedSince == 0 || peer.pointee.taken - peer.pointee.takenBefore >= UInt64(Limits.writeBytes) {
+                peer.pointee.takenBefore = peer.pointee.taken
+                peer.pointee.owedSince = now.monotonic
+            }
+            if now.monotonic - peer.pointee.owedSince > UInt64(Limits.writeSeconds) * 1_000_000_000 {
+                server.pointee.writeTimedOut()
                 close(peer)
             }
         }

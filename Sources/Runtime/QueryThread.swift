@@ -42,8 +42,10 @@ final class QueryThread {
     // Under the mutex.
     private var durableEnd: JournalPosition
     private var foldedTo = JournalPosition.start
-    private var asked: [PendingQuery] = []
+    private var asked = FairQueue()
     private var answered: [Answered] = []
+    /// Bytes of those answers: the loop takes them at once, unless it has no time; then they do not pile up.
+    private var answeredBytes = 0
     private var sleeping = false
     private var stopping = false
 
@@ -71,7 +73,7 @@ final class QueryThread {
     func ask(_ queries: [PendingQuery], durableEnd end: JournalPosition) {
         uv_mutex_lock(mutex)
         durableEnd = end
-        asked.append(contentsOf: queries)
+        for query in queries { asked.append(query) }
         uv_cond_signal(condition)
         uv_mutex_unlock(mutex)
     }
@@ -81,6 +83,8 @@ final class QueryThread {
         defer { uv_mutex_unlock(mutex) }
         let list = answered
         answered = []
+        answeredBytes = 0
+        uv_cond_signal(condition)
         return list
     }
 
@@ -103,6 +107,8 @@ final class QueryThread {
     }
 
     private static let pace: UInt64 = 50_000_000
+    /// Queries that are answered between two looks at who else asks.
+    private static let turn = 4
 
     private func run() {
         let engine = make()
@@ -120,8 +126,9 @@ final class QueryThread {
                 if timedOut { break }
             }
             let end = durableEnd
-            let fresh = asked
-            asked = []
+            // A few at a time, in turns: what comes meanwhile is not behind all of a long line.
+            var fresh: [PendingQuery] = []
+            while fresh.count < QueryThread.turn, let query = asked.popFirst() { fresh.append(query) }
             let stop = stopping
             uv_mutex_unlock(mutex)
 
@@ -155,20 +162,24 @@ final class QueryThread {
 
     private func turn(for queries: [OpenQuery], _ engine: any QueryEngine) -> [OpenQuery] {
         var unfinished: [OpenQuery] = []
-        var answers: [Answered] = []
         for query in queries where !isStopping {
             if let answer = engine.answer(query.pending.query, token: query.token) {
-                answers.append(Answered(connection: query.pending.connection, answer: answer))
+                give(Answered(connection: query.pending.connection, answer: answer))
             } else {
                 unfinished.append(query)
             }
         }
-        guard !answers.isEmpty else { return unfinished }
+        return unfinished
+    }
+
+    /// Hands an answer to the loop, once there is room for it among those that were not taken yet.
+    private func give(_ item: Answered) {
         uv_mutex_lock(mutex)
-        answered.append(contentsOf: answers)
+        while answeredBytes > Limits.answersWaitingBytes, !stopping { uv_cond_wait(condition, mutex) }
+        answered.append(item)
+        answeredBytes += item.answer.data.count
         uv_mutex_unlock(mutex)
         uv_async_send(async)
-        return unfinished
     }
 
     private var isStopping: Bool {

@@ -46,7 +46,15 @@ extension Server {
             case .header(let header):
                 let total = FrameHeader.size + Int(header.length)
                 if rest.count < total {
-                    connection.pointee.input.reserve(total - rest.count)
+                    guard mayCollect(index, total + Server.inputPadding) else {
+                        admitFrames(index)
+                        metrics.refusedForMemory += 1
+                        reply(index) { $0.append(FrameError.overloaded, requestID: header.requestID) }
+                        connection.pointee.skipping = total - rest.count
+                        consumed = bytes.count
+                        break loop
+                    }
+                    connection.pointee.input.reserve(total + Server.inputPadding - connection.pointee.input.count)
                     connection.pointee.awaitsInputOnly = true
                     break loop
                 }
@@ -59,6 +67,13 @@ extension Server {
                         break loop
                     }
                     if block.count == 0, !mayAdmit(index) { break loop }
+                    guard mayAnswerAtLength(index) else {
+                        admitFrames(index)
+                        metrics.refusedForMemory += 1
+                        consumed += total
+                        reply(index) { $0.append(FrameError.overloaded, requestID: header.requestID) }
+                        continue
+                    }
                     if !gatherEvents(index, header, payload) {
                         consumed = bytes.count
                         break loop
@@ -83,7 +98,12 @@ extension Server {
     /// Looks the key up again when keys were made or revoked since: an open connection is no way around a revocation.
     private func isStillAuthorized(_ index: UInt32) -> Bool {
         let connection = slots + Int(index)
-        guard let key = connection.pointee.key, connection.pointee.keyEpoch != ledger.keys.epoch else { return true }
+        guard let key = connection.pointee.key else {
+            // Without a key it is the socket that lets it in, by rules that a reload may have changed.
+            if connection.pointee.greeted { connection.pointee.scopes = connection.pointee.socketScopes ?? 0 }
+            return true
+        }
+        guard connection.pointee.keyEpoch != ledger.keys.epoch else { return true }
         guard let scopes = scopes(of: key) else { return false }
         connection.pointee.scopes = scopes
         connection.pointee.keyEpoch = ledger.keys.epoch
@@ -167,7 +187,8 @@ extension Server {
             return
         }
         let key = UnsafeRawBufferPointer(rebasing: payload[Int(hello.key.offset)..<Int(hello.key.offset + hello.key.length)])
-        guard let scopes = authorize(key, connection.pointee.peer) else {
+        var asker: UInt64 = 0
+        guard let scopes = authorize(key, index, principal: &asker) else {
             metrics.unauthorized += 1
             refuseFrame(index, .unauthorized, requestID: header.requestID)
             return
@@ -241,16 +262,18 @@ extension Server {
     mutating func sayStopping(_ index: UInt32) { reply(index) { $0.append(FrameError.shuttingDown, requestID: 0) } }
 
     /// Says what is wrong and ends the connection.
-    mutating func refuseFrame(_ index: UInt32, _ error: FrameError, requestID: UInt64 = 0) {
+    mutating func refuseFrame(_ index: UInt32, _ error: FrameError, requestID: UInt64 = 0, message: StaticString? = nil) {
         metrics.badFrames += 1
-        reply(index) { $0.append(error, requestID: requestID) }
+        reply(index) { $0.append(error, requestID: requestID, message: message, closes: true) }
         slots[Int(index)].closing = true
     }
 }
 
 extension ByteWriter {
-    fileprivate mutating func append(_ error: FrameError, requestID: UInt64) {
-        appendError(error, requestID: requestID, message: error.explanation, retryAfterMilliseconds: error == .overloaded ? 1000 : 0)
+    fileprivate mutating func append(_ error: FrameError, requestID: UInt64, message: StaticString? = nil, closes: Bool? = nil) {
+        appendError(
+            error, requestID: requestID, message: message ?? error.explanation, retryAfterMilliseconds: error == .overloaded ? 1000 : 0,
+            closes: closes)
     }
 }
 

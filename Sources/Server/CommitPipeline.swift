@@ -127,6 +127,9 @@ public struct CommitPipeline: ~Copyable {
             && (prepared > segment || prepared == segment && rest > 3 * batchBytes)
     }
 
+    /// Nanoseconds by which the wall clock is behind the time of the newest batch; 0 when it is not.
+    func clockBehind(_ now: Timestamp) -> Int64 { now < clock ? clock.nanoseconds &- now.nanoseconds : 0 }
+
     public var hasOpenBatch: Bool { open != nil }
 
     /// The open batch; only after `makeRoom` said ready.

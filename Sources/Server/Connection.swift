@@ -29,6 +29,15 @@ enum Dialect: UInt8 {
 
 public struct Connection: ~Copyable {
     public let peer: PeerKind
+    /// Of a Unix socket: who is there, and what that peer may do without a key; nil for nothing at all.
+    let credentials: PeerCredentials?
+    var socketScopes: UInt8?
+    /// No key was shown yet. Such a peer gets less room.
+    private(set) var isStranger: Bool
+    private let budgets: UnsafeMutablePointer<Budgets>
+    /// Memory of `input` and `body`, and of `output`, as far as the budgets count it.
+    private(set) var countedInput = 0
+    private(set) var countedOutput = 0
     var dialect = Dialect.unknown
     /// Bytes not yet processed: an incomplete head, body or frame.
     public internal(set) var input = ByteWriter(capacity: 16)
@@ -59,6 +68,8 @@ public struct Connection: ~Copyable {
     var answerOrigin: [UInt8]?
     /// Nothing can be admitted now; the input waits.
     var stalled = false
+    /// Bytes still to come of a frame that was refused; they are thrown away.
+    var skipping = 0
     /// The input is an incomplete request or frame: only more bytes help.
     var awaitsInputOnly = false
     /// No more input is wanted; close when all output is written.
@@ -78,11 +89,69 @@ public struct Connection: ~Copyable {
     var requestSince: UInt64 = 0
     var lastActivity: UInt64 = 0
 
-    init(peer: PeerKind) { self.peer = peer }
+    init(peer: PeerKind, credentials: PeerCredentials?, scopes: UInt8?, budgets: UnsafeMutablePointer<Budgets>) {
+        self.peer = peer
+        self.credentials = credentials
+        self.budgets = budgets
+        socketScopes = peer == .local ? scopes : nil
+        isStranger = socketScopes == nil
+    }
+
+    deinit {
+        budgets.pointee.input.change(by: -countedInput, stranger: isStranger)
+        budgets.pointee.output.change(by: -countedOutput, stranger: isStranger)
+    }
 
     /// Whether the transport should read from the peer.
     public var wantsInput: Bool {
-        !closing && !awaitsAnswer && !stalled && output.count - written < Limits.outputHighWater
+        guard !closing, !awaitsAnswer, !stalled else { return false }
+        let owed = output.count - written
+        if owed <= Limits.connectionBufferBytes { return true }
+        let highWater = isStranger ? Limits.strangerHighWater : Limits.outputHighWater
+        return owed < highWater && !budgets.pointee.output.isFull(stranger: isStranger)
+    }
+
+    // MARK: Memory
+
+    /// A key was shown, or the socket vouches for the peer.
+    mutating func becomeKnown() {
+        guard isStranger else { return }
+        budgets.pointee.input.change(by: -countedInput, stranger: true)
+        budgets.pointee.output.change(by: -countedOutput, stranger: true)
+        isStranger = false
+        budgets.pointee.input.change(by: countedInput, stranger: false)
+        budgets.pointee.output.change(by: countedOutput, stranger: false)
+    }
+
+    /// Tells the budgets what is held now.
+    mutating func tally() {
+        func held(_ capacity: Int) -> Int { capacity > Limits.connectionBufferBytes ? capacity : 0 }
+        let inNow = held(input.capacity) + held(body.capacity)
+        let outNow = held(output.capacity)
+        if inNow != countedInput {
+            budgets.pointee.input.change(by: inNow - countedInput, stranger: isStranger)
+            countedInput = inNow
+        }
+        if outNow != countedOutput {
+            budgets.pointee.output.change(by: outNow - countedOutput, stranger: isStranger)
+            countedOutput = outNow
+        }
+    }
+
+    /// Throws away what came in and gives its memory back.
+    mutating func dropInput() {
+        input.reset()
+        body.reset()
+        head = nil
+        chunked = nil
+        scanned = 0
+        giveBack()
+    }
+
+    /// Gives back the memory of buffers that hold nothing.
+    mutating func giveBack() {
+        if input.count == 0, input.capacity > Limits.connectionBufferBytes { input = ByteWriter(capacity: 16) }
+        if chunked == nil, body.capacity > Limits.connectionBufferBytes { body = ByteWriter(capacity: 16) }
     }
 
     /// Whether there is input that was put aside and might be processed now.
@@ -129,7 +198,8 @@ public struct Connection: ~Copyable {
             output.reset()
             written = 0
             releasable = 0
-            if output.capacity > 65_536 { output = ByteWriter(capacity: 16) }
+            if output.capacity > Limits.connectionBufferBytes { output = ByteWriter(capacity: 16) }
+            tally()
         } else if written > 262_144 {
             output.removeFirst(written)
             releasable -= written

@@ -18,6 +18,9 @@ struct RequestContext {
     /// Methods of the route, for 405.
     var allow: StaticString?
     var scopes: UInt8 = 0
+    /// Who asks, and how many bytes the request has.
+    var principal: UInt64 = 0
+    var bytes = 0
     /// Set while the answer must be kept for `Idempotency-Key`.
     var scope: Digest?
     var bodyDigest: Digest?
@@ -53,6 +56,11 @@ extension Server {
                         last.keepAlive = false
                         metrics.requests += 1
                         handle(index, last, UnsafeRawBufferPointer(rebasing: rest[..<length]), UnsafeRawBufferPointer(start: nil, count: 0))
+                        return bytes.count
+                    }
+                    let whole = length + Int(head.contentLength ?? 0) + Server.inputPadding
+                    if head.hasBody, rest.count + Server.inputPadding < whole, !mayCollect(index, whole) {
+                        refuseForRoom(index)
                         return bytes.count
                     }
                     if head.chunked {
@@ -93,7 +101,7 @@ extension Server {
                 total = headBytes + Int(head.contentLength ?? 0)
                 if rest.count < total {
                     sendContinue(index, head)
-                    connection.pointee.input.reserve(total - rest.count + Server.inputPadding)
+                    connection.pointee.input.reserve(total + Server.inputPadding - connection.pointee.input.count)
                     connection.pointee.awaitsInputOnly = true
                     return consumed
                 }
@@ -105,7 +113,6 @@ extension Server {
             handle(index, head, UnsafeRawBufferPointer(rebasing: rest[..<headBytes]), body)
             connection.pointee.head = nil
             connection.pointee.chunked = nil
-            if connection.pointee.body.capacity > 65_536 { connection.pointee.body = ByteWriter(capacity: 16) }
             consumed += total
             if connection.pointee.closing { return bytes.count }
             connection.pointee.requestSince = consumed < bytes.count ? now.monotonic : 0
@@ -164,6 +171,7 @@ extension Server {
         context.answerStart = connection.pointee.output.count
         context.keepAlive = head.keepAlive && !draining
         context.minorVersion = head.minorVersion
+        context.bytes = text.count + body.count
         if let origin = bytes(head.origin), isAllowed(origin) { context.origin = origin }
         if !context.keepAlive { connection.pointee.closing = true }
         defer { if !context.keepAlive { connection.pointee.closing = true } }
@@ -190,6 +198,11 @@ extension Server {
                 fail(&context, 403, "forbidden", "This API key lacks the scope for this call")
                 return
             }
+        }
+        guard !route.mayAnswerAtLength(head.method) || mayAnswerAtLength(index) else {
+            metrics.refusedForMemory += 1
+            fail(&context, 503, "overloaded", "Too many answers wait to be read; nothing was recorded, try again")
+            return
         }
         if head.method != .get, head.method != .head {
             if let key = bytes(head.idempotencyKey) {
@@ -234,10 +247,19 @@ extension Server {
 
     // MARK: Keys
 
-    /// The scopes of a key on this kind of connection; nil when it may do nothing.
-    func authorize(_ key: UnsafeRawBufferPointer, _ peer: PeerKind) -> UInt8? {
-        if key.isEmpty { return peer == .local ? KeyScope.all : nil }
-        return scopes(of: Digest(sha256: key))
+    /// The scopes of a key on this connection, or of the connection itself when there is no key; nil when it may do nothing.
+    /// Whoever is let in is no stranger from then on.
+    mutating func authorize(_ key: UnsafeRawBufferPointer, _ index: UInt32, principal: inout UInt64) -> UInt8? {
+        let connection = slots + Int(index)
+        guard !key.isEmpty else {
+            principal = UInt64(connection.pointee.credentials?.user ?? 0)
+            return connection.pointee.socketScopes
+        }
+        let digest = Digest(sha256: key)
+        guard let scopes = scopes(of: digest) else { return nil }
+        principal = digest.words.0
+        connection.pointee.becomeKnown()
+        return scopes
     }
 
     /// The scopes of the key with this digest; nil when it is unknown or revoked.
@@ -248,12 +270,13 @@ extension Server {
 
     /// Whether the body that a head announces will be looked at. Without a key nobody gets to fill memory: such a request is
     /// answered at once and ends the connection, whether its body has come by then or not.
-    private func awaitsBody(_ index: UInt32, _ head: HTTPRequestHead, _ text: UnsafeRawBufferPointer) -> Bool {
+    private mutating func awaitsBody(_ index: UInt32, _ head: HTTPRequestHead, _ text: UnsafeRawBufferPointer) -> Bool {
         func bytes(_ range: HTTPRange) -> UnsafeRawBufferPointer? {
             range == .absent ? nil : UnsafeRawBufferPointer(rebasing: text[Int(range.offset)..<Int(range.offset + range.length)])
         }
         guard let path = bytes(head.path), Route(path).needsKey else { return false }
-        return authorize(givenKey(bytes(head.authorization), bytes(head.apiKey)), slots[Int(index)].peer) != nil
+        var principal: UInt64 = 0
+        return authorize(givenKey(bytes(head.authorization), bytes(head.apiKey)), index, principal: &principal) != nil
     }
 
     private func givenKey(_ authorization: UnsafeRawBufferPointer?, _ apiKey: UnsafeRawBufferPointer?) -> UnsafeRawBufferPointer {
@@ -265,7 +288,7 @@ extension Server {
         _ context: inout RequestContext, _ authorization: UnsafeRawBufferPointer?, _ apiKey: UnsafeRawBufferPointer?
     ) -> Bool {
         let key = givenKey(authorization, apiKey)
-        if let scopes = authorize(key, slots[Int(context.index)].peer) {
+        if let scopes = authorize(key, context.index, principal: &context.principal) {
             context.scopes = scopes
             return true
         }
@@ -397,12 +420,13 @@ extension Server {
     /// Hands a query out; the connection waits for its answer. With `afterCommit` the query is held until everything admitted so
     /// far is durable, so that its answer shows it.
     mutating func ask(_ context: inout RequestContext, _ query: Query, afterCommit: Bool = false) {
-        guard openQueries < Limits.pendingQueries else {
+        let id = identify(context.index)
+        guard askedQueries.admit(id, principal: context.principal, bytes: Server.cost(of: context)) else {
             fail(&context, 503, "overloaded", "Too many queries are waiting; try again")
             return
         }
         putAside(&context)
-        let pending = PendingQuery(connection: identify(context.index), query: query)
+        let pending = PendingQuery(connection: id, query: query, principal: context.principal)
         if afterCommit, pipelineBox.pointee.waitNumber > pipelineBox.pointee.durable {
             heldQueries.append((pipelineBox.pointee.waitNumber, pending))
         } else {
@@ -410,9 +434,11 @@ extension Server {
         }
     }
 
+    /// What a request costs while it waits: its texts, decoded and as prices in another form, and what holds them.
+    static func cost(of context: RequestContext) -> Int { 512 + 2 * context.bytes }
+
     /// Puts the connection aside until `respond` is called for it.
     mutating func putAside(_ context: inout RequestContext) {
-        openQueries += 1
         let connection = slots + Int(context.index)
         connection.pointee.awaitsAnswer = true
         connection.pointee.answerHead = context.method == .head
@@ -429,7 +455,14 @@ extension Server {
             laneAnswered(answer)
             return
         }
-        openQueries -= 1
+        askedQueries.close(id)
+        var answer = answer
+        if answer.data.count > Limits.connectionBufferBytes, let connection = connection(id),
+            budgets.pointee.output.isFull(stranger: connection.pointee.isStranger)
+        {
+            metrics.refusedForMemory += 1
+            answer = QueryAnswer(status: 503, code: "overloaded", message: "Too many answers wait to be read; try again")
+        }
         respond(id) { server, context in server.write(answer, to: &context) }
     }
 

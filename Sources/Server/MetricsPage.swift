@@ -23,6 +23,15 @@ struct DedupFigures {
     }
 }
 
+/// Of what connections and queries hold.
+struct MemoryFigures {
+    var input: Int
+    var output: Int
+    var queries: Int
+    var queryBytes: Int
+    var capacity: Int
+}
+
 struct MetricsPage {
     var server: ServerMetrics
     var ledger: LedgerCounters
@@ -30,6 +39,10 @@ struct MetricsPage {
     var dedup: DedupFigures
     var strings: Int
     var customers: Int
+    var memory: MemoryFigures
+    /// Nanoseconds that the wall clock is behind the newest time in the journal.
+    var clockBehind: Int64
+    var ready: Bool
     var pendingBytes: Int
     var committedBytes: UInt64
     var segment: UInt32
@@ -63,7 +76,23 @@ struct MetricsPage {
         counter(&output, "purser_received_bytes_total", "Bytes read from peers.", server.bytesReceived)
         counter(&output, "purser_connections_accepted_total", "Connections taken in.", server.connectionsAccepted)
         counter(&output, "purser_connections_refused_total", "Connections closed because there were too many.", server.connectionsRefused)
+        counter(&output, "purser_connections_shed_total", "Connections closed for want of a descriptor.", server.connectionsShed)
+        counter(&output, "purser_accept_failures_total", "Times that accepting a connection failed.", server.acceptFailures)
+        counter(&output, "purser_peers_refused_total", "Peers of a Unix socket that no rule names.", server.peersRefused)
+        counter(&output, "purser_write_timeouts_total", "Peers that took their answers too slowly.", server.writeTimeouts)
         gauge(&output, "purser_connections", "Open connections.", UInt64(connections))
+        gauge(&output, "purser_connections_limit", "The most connections at a time.", UInt64(memory.capacity))
+        counter(&output, "purser_refused_for_memory_total", "Requests and frames refused for want of room.", server.refusedForMemory)
+        gauge(&output, "purser_input_bytes", "Memory of what connections have sent and is not processed.", UInt64(memory.input))
+        gauge(&output, "purser_output_bytes", "Memory of answers that connections have not taken.", UInt64(memory.output))
+        gauge(&output, "purser_queries", "Queries and corrections that wait for their answer.", UInt64(memory.queries))
+        gauge(&output, "purser_query_bytes", "Memory of what they ask.", UInt64(memory.queryBytes))
+        gauge(&output, "purser_ready", "1 while /readyz says so.", ready ? 1 : 0)
+        counter(&output, "purser_clock_steps_back_total", "Times that the wall clock was seen to go back.", server.clockStepsBack)
+        head(&output, "purser_clock_behind_seconds", "gauge", "How far the wall clock is behind the newest time in the journal.")
+        output.append("purser_clock_behind_seconds ")
+        output.appendDecimal(Int128(clockBehind), places: 9)
+        output.append("\n")
         counter(&output, "purser_commits_total", "Batches made durable.", server.commits)
         head(&output, "purser_commit_seconds_total", "counter", "Time spent writing and syncing.")
         output.append("purser_commit_seconds_total ")

@@ -131,6 +131,15 @@ enum Route {
         }
     }
 
+    /// Whether the answer may be longer than what every connection has room for. Single events, health and the like are short.
+    func mayAnswerAtLength(_ method: HTTPMethod) -> Bool {
+        switch (self, method) {
+        case (.eventsBatch, _), (.simulations, _), (.margins, _), (.metrics, _): true
+        case (.events, .get), (.customers, .get), (.keys, .get), (.prices, .get), (.catalogue, .get), (.reprices, _), (.event, _): true
+        default: false
+        }
+    }
+
     func scope(_ method: HTTPMethod) -> UInt8 {
         switch self {
         case .keys, .key, .void, .reverse, .price: KeyScope.admin

@@ -198,11 +198,7 @@ extension Server {
     }
 
     mutating func readiness(_ context: inout RequestContext) {
-        let reason: StaticString? =
-            draining
-            ? "stopping"
-            : pipelineBox.pointee.isFull || ledger.dedup.isFailing && !ledger.dedup.hasRoom
-                ? "storage_full" : failure != nil ? "storage_failed" : nil
+        let reason = unreadiness
         guard let reason else {
             answer(&context, 200) { $0.append("{\"data\":{\"status\":\"ok\"},\"success\":true}") }
             return
@@ -218,6 +214,10 @@ extension Server {
         let page = MetricsPage(
             server: metrics, ledger: ledger.counters, connections: connectionCount, dedup: DedupFigures(ledger.dedup),
             strings: ledger.strings.count, customers: ledger.accounts.count,
+            memory: MemoryFigures(
+                input: budgets.pointee.input.total, output: budgets.pointee.output.total, queries: askedQueries.count,
+                queryBytes: askedQueries.bytes, capacity: capacity),
+            clockBehind: pipelineBox.pointee.clockBehind(now.wall), ready: unreadiness == nil,
             pendingBytes: pipelineBox.pointee.pendingBytes, committedBytes: pipelineBox.pointee.committedBytes,
             segment: pipelineBox.pointee.currentSegment, lag: lag, storageFull: pipelineBox.pointee.isFull, version: options.version)
         answer(&context, 200, content: .prometheus) { page.write(to: &$0) }

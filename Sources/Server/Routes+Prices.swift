@@ -70,6 +70,11 @@ extension Server {
             fail(&context, 409, "conflict", "There are as many prices as there may be")
             return
         }
+        let others = ledger.shelf.own.reduce(0) { $1.id == input.id ? $0 : $0 + $1.text.count }
+        guard others + input.toml.count <= Limits.ownPricesBytes else {
+            fail(&context, 409, "conflict", "The prices set through the API would be longer together than they may be (1 MiB)")
+            return
+        }
         change(&context, input.id, text: input.toml.array)
     }
 

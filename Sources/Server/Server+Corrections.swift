@@ -10,12 +10,15 @@ extension Server {
 
     /// Takes a job into the lane. The requester's connection waits for its answer.
     mutating func submit(_ work: CorrectionJob.Work, _ context: inout RequestContext) {
-        guard lane.count < Limits.pendingQueries, openQueries < Limits.pendingQueries else {
+        let id = identify(context.index)
+        guard lane.count < Limits.pendingQueries,
+            askedQueries.admit(id, principal: context.principal, bytes: Server.cost(of: context))
+        else {
             fail(&context, 503, "overloaded", "Too many corrections are waiting; try again")
             return
         }
         putAside(&context)
-        lane.waiting.append(CorrectionJob(work: work, requester: identify(context.index)))
+        lane.waiting.append(CorrectionJob(work: work, requester: id))
         advanceLane()
     }
 
@@ -129,7 +132,7 @@ extension Server {
         lane.pending = nil
         note(job, answer)
         if let requester = job.requester {
-            openQueries -= 1
+            askedQueries.close(requester)
             respond(requester) { server, context in
                 guard answer.status == 200 else {
                     server.write(answer, to: &context)
@@ -183,7 +186,7 @@ extension Server {
         let answer = QueryAnswer(status: 503, code: "overloaded", message: "The daemon is stopping")
         for job in jobs {
             guard let requester = job.requester else { continue }
-            openQueries -= 1
+            askedQueries.close(requester)
             respond(requester) { server, context in server.write(answer, to: &context) }
         }
     }

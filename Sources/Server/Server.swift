@@ -29,12 +29,24 @@ public struct Instant: Sendable {
 public struct ConnectionID: Equatable, Hashable, Sendable {
     public var index: UInt32
     public var generation: UInt32
+    public init(index: UInt32, generation: UInt32) {
+        self.index = index
+        self.generation = generation
+    }
 }
 
 /// A query to be answered elsewhere, and for whom.
 public struct PendingQuery: Sendable {
     public var connection: ConnectionID
     public var query: Query
+    /// Whose it is: a key, or a user of a Unix socket. Principals take turns.
+    public var principal: UInt64
+
+    public init(connection: ConnectionID, query: Query, principal: UInt64 = 0) {
+        self.connection = connection
+        self.query = query
+        self.principal = principal
+    }
 }
 
 /// What the operator decides.
@@ -45,6 +57,8 @@ public struct ServerOptions: Sendable {
     public var segmentBytes = Limits.segmentBytes
     /// Nanoseconds that an idempotency key is remembered.
     public var dedupWindow = Int64(Limits.dedupWindowDays) * 86_400 * 1_000_000_000
+    /// Who may use the Unix sockets; nil leaves it to their owner and mode.
+    public var socketRules: SocketRules?
     public init() {}
 }
 
@@ -64,8 +78,11 @@ public struct Server: ~Copyable {
     var generations: [UInt32]
     var freeSlots: [UInt32] = []
     var nextSlot: UInt32 = 0
-    let capacity: Int
+    /// The most connections at a time.
+    public let capacity: Int
     public internal(set) var connectionCount = 0
+    /// What the buffers of all connections hold; at an address of its own, because connections point to it.
+    let budgets: UnsafeMutablePointer<Budgets>
 
     var block = EventBlock()
     var json = EventJSON()
@@ -79,7 +96,7 @@ public struct Server: ~Copyable {
     var stalledConnections: [ConnectionID] = []
     public var queries: [PendingQuery] = []
     /// Queries asked and not answered yet, those of peers that are gone included.
-    var openQueries = 0
+    var askedQueries = AskedQueries()
     /// Queries that must see facts which are not durable yet, with the batch they wait for.
     var heldQueries: [(batch: UInt64, query: PendingQuery)] = []
     var lane = CorrectionLane()
@@ -95,9 +112,15 @@ public struct Server: ~Copyable {
     var frames: [PendingFrame] = []
     public internal(set) var metrics = ServerMetrics()
     public internal(set) var failure: StorageError?
-    var now = Instant(wall: Timestamp(nanoseconds: 0), monotonic: 0)
+    var now = Instant(wall: Timestamp(nanoseconds: 0), monotonic: 0) {
+        didSet { if now.wall < oldValue.wall { metrics.clockStepsBack += 1 } }
+    }
     public internal(set) var draining = false
     var projectionPosition = JournalPosition.start
+    /// Since when the projection has not come nearer to the journal's end; 0 while it does, or is there.
+    var projectionSince: UInt64 = 0
+    /// When the batch being written was handed out; 0 when none is.
+    var commitSince: UInt64 = 0
     /// Monotonic time of the last commit.
     var lastCommit: UInt64 = 0
     var random: UInt64
@@ -116,11 +139,16 @@ public struct Server: ~Copyable {
         self.random = random
         capacity = connections
         slots = .allocate(capacity: connections)
+        budgets = .allocate(capacity: 1)
+        budgets.initialize(
+            to: Budgets(input: BufferBudget(limit: Limits.inputBytes), output: BufferBudget(limit: Limits.outputBytes)))
         generations = []
     }
 
     deinit {
+        for index in 0..<nextSlot where generations[Int(index)] & 1 == 1 { (slots + Int(index)).deinitialize(count: 1) }
         slots.deallocate()
+        budgets.deallocate()
         pipelineBox.deinitialize(count: 1)
         pipelineBox.deallocate()
     }
@@ -133,8 +161,8 @@ public struct Server: ~Copyable {
 
     // MARK: Connections
 
-    /// Takes in a new peer; nil when there are as many connections as the limit allows.
-    public mutating func connected(_ peer: PeerKind, at instant: Instant) -> ConnectionID? {
+    /// Takes in a new peer; nil when there are as many connections as the limit allows. `credentials`: of a Unix socket's.
+    public mutating func connected(_ peer: PeerKind, from credentials: PeerCredentials? = nil, at instant: Instant) -> ConnectionID? {
         let index: UInt32
         if let reused = freeSlots.popLast() {
             index = reused
@@ -147,7 +175,8 @@ public struct Server: ~Copyable {
             nextSlot += 1
             generations.append(0)
         }
-        (slots + Int(index)).initialize(to: Connection(peer: peer))
+        let scopes = socketScopes(of: credentials)
+        (slots + Int(index)).initialize(to: Connection(peer: peer, credentials: credentials, scopes: scopes, budgets: budgets))
         slots[Int(index)].lastActivity = instant.monotonic
         generations[Int(index)] &+= 1
         connectionCount += 1
@@ -184,15 +213,18 @@ public struct Server: ~Copyable {
         metrics.bytesReceived += UInt64(bytes.count)
         connection.pointee.lastActivity = instant.monotonic
         if connection.pointee.requestSince == 0 { connection.pointee.requestSince = instant.monotonic }
+        var bytes = bytes
+        if connection.pointee.skipping > 0 {
+            let skipped = min(connection.pointee.skipping, bytes.count)
+            connection.pointee.skipping -= skipped
+            bytes = UnsafeRawBufferPointer(rebasing: bytes[skipped...])
+        }
         if connection.pointee.input.count == 0 {
             let consumed = process(id.index, bytes)
             if consumed < bytes.count, !connection.pointee.closing {
-                connection.pointee.input.append(bytes: UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
-                connection.pointee.input.reserve(Server.inputPadding)
+                _ = keep(id.index, UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
             }
-        } else {
-            connection.pointee.input.append(bytes: bytes)
-            connection.pointee.input.reserve(Server.inputPadding)
+        } else if keep(id.index, bytes) {
             processInput(id.index)
         }
         settle(id.index)
@@ -212,9 +244,6 @@ public struct Server: ~Copyable {
         let connection = slots + Int(index)
         let consumed = process(index, connection.pointee.input.bytes)
         connection.pointee.input.removeFirst(consumed)
-        if connection.pointee.input.count == 0, connection.pointee.input.capacity > 65_536 {
-            connection.pointee.input = ByteWriter(capacity: 16)
-        }
     }
 
     /// Processes whole requests from the front of `bytes`; the result is how many bytes were used.
@@ -222,19 +251,27 @@ public struct Server: ~Copyable {
         let connection = slots + Int(index)
         guard let first = bytes.first else { return 0 }
         if connection.pointee.dialect == .unknown { connection.pointee.dialect = first == binaryFirstByte ? .binary : .http }
+        guard connection.pointee.peer == .remote || connection.pointee.socketScopes != nil else {
+            refusePeer(index)
+            return bytes.count
+        }
         return connection.pointee.dialect == .binary ? processFrames(index, bytes) : processHTTP(index, bytes)
     }
 
     /// Puts the connection on the lists it belongs on after something changed.
     mutating func settle(_ index: UInt32) {
         let connection = slots + Int(index)
-        if connection.pointee.input.count == 0, connection.pointee.chunked == nil { connection.pointee.requestSince = 0 }
+        if connection.pointee.input.count == 0, connection.pointee.chunked == nil, connection.pointee.skipping == 0 {
+            connection.pointee.requestSince = 0
+        }
         if !connection.pointee.marks.isEmpty, !connection.pointee.isWaiting {
             connection.pointee.isWaiting = true
             waiting.append(identify(index))
         }
         // A peer that has ended is owed answers to all it sent whole; half a request is all that may be left of it.
         if connection.pointee.ended, !connection.pointee.hasUnreadInput { connection.pointee.closing = true }
+        if connection.pointee.closing { connection.pointee.dropInput() } else { connection.pointee.giveBack() }
+        connection.pointee.tally()
         markDirty(index)
     }
 
@@ -260,13 +297,18 @@ public struct Server: ~Copyable {
     // MARK: Commit
 
     /// The next batch to write, if none is being written.
-    public mutating func startCommit() -> UnsafeMutablePointer<BatchBuilder>? { pipelineBox.pointee.startCommit() }
+    public mutating func startCommit() -> UnsafeMutablePointer<BatchBuilder>? {
+        guard let batch = pipelineBox.pointee.startCommit() else { return nil }
+        commitSince = now.monotonic
+        return batch
+    }
 
     /// The batch handed out is durable: its replies may go, and whoever waited for room goes on.
     public mutating func committed(at instant: Instant) {
         now = instant
         let number = pipelineBox.pointee.committed()
         metrics.commits += 1
+        commitSince = 0
         lastCommit = instant.monotonic
         var kept = 0
         for k in 0..<waiting.count {
@@ -422,7 +464,20 @@ public struct Server: ~Copyable {
 
     public mutating func recordCommit(nanoseconds: UInt64) { metrics.commitNanoseconds += nanoseconds }
 
-    public mutating func recordProjection(position: JournalPosition) { projectionPosition = position }
+    public mutating func recordProjection(position: JournalPosition) {
+        let moves = position != projectionPosition || position >= pipelineBox.pointee.durableEnd
+        if moves { projectionSince = 0 } else if projectionSince == 0 { projectionSince = now.monotonic }
+        projectionPosition = position
+    }
+
+    /// A peer could not be accepted, for want of a descriptor or of memory.
+    public mutating func acceptFailed() { metrics.acceptFailures += 1 }
+
+    /// A peer was accepted only to be closed, for want of a descriptor.
+    public mutating func connectionShed() { metrics.connectionsShed += 1 }
+
+    /// A peer was closed because it took what it was owed too slowly.
+    public mutating func writeTimedOut() { metrics.writeTimeouts += 1 }
 
     /// No more requests are read; connections close when what they are owed has been written.
     public mutating func drain() {

@@ -3,6 +3,12 @@
 public struct ServerMetrics: Sendable {
     public var connectionsAccepted: UInt64 = 0
     public var connectionsRefused: UInt64 = 0
+    public var connectionsShed: UInt64 = 0
+    public var acceptFailures: UInt64 = 0
+    public var peersRefused: UInt64 = 0
+    public var refusedForMemory: UInt64 = 0
+    public var writeTimeouts: UInt64 = 0
+    public var clockStepsBack: UInt64 = 0
     public var bytesReceived: UInt64 = 0
     public var requests: UInt64 = 0
     public var frames: UInt64 = 0

@@ -17,10 +17,16 @@ public struct FirstKey: Sendable {
 
 extension Server {
     /// What a reload may change.
-    public mutating func reconfigure(corsOrigins: [String], dedupWindow: Int64) {
+    public mutating func reconfigure(corsOrigins: [String], dedupWindow: Int64, socketRules: SocketRules?) {
         options.corsOrigins = corsOrigins
         options.dedupWindow = dedupWindow
         window.length = dedupWindow
+        guard options.socketRules != socketRules else { return }
+        options.socketRules = socketRules
+        // Of open connections, too: one that is no longer named is told so when it next says something.
+        for index in 0..<nextSlot where generations[Int(index)] & 1 == 1 && slots[Int(index)].peer == .local {
+            slots[Int(index)].socketScopes = socketScopes(of: slots[Int(index)].credentials)
+        }
     }
 
     /// Moves the start of the dedup window; called about once a second.

@@ -4,6 +4,7 @@
 internal import Core
 internal import Glibc
 public import Runtime
+public import Server
 internal import Toml
 
 public struct ConfigurationError: Error {
@@ -21,6 +22,10 @@ public struct Configuration: Sendable {
     /// Size of the journal segments begun from here on.
     public var segmentBytes = Limits.segmentBytes
     public var corsOrigins: [String] = []
+    /// Who may use the Unix sockets, as the file says it; nil when it does not.
+    public var unixAllow: [AllowedPeer]?
+    /// The same in numbers.
+    public var socketRules: SocketRules?
     public var pricesDirectory = "/etc/purser/prices.d"
     /// Whether the directory was named by the operator, and so must exist.
     public var pricesDirectoryIsNamed = false
@@ -39,6 +44,11 @@ public struct Configuration: Sendable {
             try configuration.read(file, &listen)
         } else if access(defaultFile, F_OK) == 0 {
             try configuration.read(defaultFile, &listen)
+        }
+        if let allowed = configuration.unixAllow {
+            var rules = SocketRules([])
+            for peer in allowed { rules.rules.append(try peer.rule()) }
+            configuration.socketRules = rules
         }
         if let state = options.state { configuration.state = state }
         if !options.listen.isEmpty { listen = options.listen }
@@ -151,11 +161,21 @@ public struct Configuration: Sendable {
                     throw refuse("listen must be a list of addresses: unix:PATH or tcp:HOST:PORT (HOST numeric)")
                 }
                 listen.append(item.text)
+            case ("unix_allow", 2):
+                guard item.kind == .string, let peer = AllowedPeer(item.text, at: "\(file):\(item.line)") else {
+                    throw refuse("unix_allow must be a list like [\"user:app=ingest\", \"uid:0\", \"group:ops=read,admin\", \"gid:50\"]")
+                }
+                guard (unixAllow ?? []).count < Limits.socketRules else {
+                    throw refuse("unix_allow must not have more than \(Limits.socketRules) entries")
+                }
+                unixAllow = (unixAllow ?? []) + [peer]
             case ("cors_origins", 2):
                 guard item.kind == .string else { throw refuse("cors_origins must be a list of origins") }
                 corsOrigins.append(item.text)
-            case ("listen", 1), ("cors_origins", 1):
+            case ("listen", 1), ("cors_origins", 1), ("unix_allow", 1):
                 guard item.kind == .emptyArray else { throw refuse("\(name) must be a list") }
+                // Nobody, which is not the same as no list.
+                if name == "unix_allow" { unixAllow = unixAllow ?? [] }
             default: throw refuse("unknown key \(item.path.joined(separator: "."))")
             }
         }

@@ -47,14 +47,21 @@ enum Daemon {
             Log.line("purserd: \(configuration.state) cannot be used")
             return .state
         }
-        let status = serve(configuration, files, book, options)
+        guard let descriptors = DescriptorLimit.raise() else {
+            Log.line("purserd: the limit of open files (ulimit -n) must be more than \(Limits.reservedDescriptors)")
+            return .usage
+        }
+        let status = serve(configuration, files, book, options, descriptors)
         lock.unlock()
         return status
     }
 
     private static func serve(
-        _ configuration: Configuration, _ files: [PriceTexts.Text], _ book: PriceBook, _ options: CommandLineOptions
+        _ configuration: Configuration, _ files: [PriceTexts.Text], _ book: PriceBook, _ options: CommandLineOptions,
+        _ descriptors: DescriptorLimit
     ) -> ExitStatus {
+        let notifier = ServiceNotifier()
+        var progress = StartProgress(notifier)
         let storage = FileStorage(directory: FileStorage.journalDirectory(of: configuration.state))
         let newID = JournalID.random()
         let keys: KeyStore
@@ -71,6 +78,7 @@ enum Daemon {
         var keyTrouble: StorageError?
         do throws(JournalError) {
             recovered = try Recovery.run(storage, segmentBytes: configuration.segmentBytes, newID: newID) { info, body in
+                progress.read(info.position)
                 window.replayed(info.openedAt, at: info.position)
                 ledger.dedup.expiredBefore = window.start()
                 let offset = info.position.offset
@@ -105,10 +113,12 @@ enum Daemon {
         serverOptions.version = Version.text
         serverOptions.dedupWindow = configuration.dedupWindow
         serverOptions.segmentBytes = configuration.segmentBytes
+        serverOptions.socketRules = configuration.socketRules
         let pipeline = CommitPipeline(
             tail: recovered.tail, prepared: recovered.lastPrepared, segmentBytes: configuration.segmentBytes, batchBytes: Limits.batchBytes)
         var server = Server(
-            ledger: ledger, pipeline: pipeline, storage: storage, options: serverOptions, keys: keys, random: SystemRandom.next())
+            ledger: ledger, pipeline: pipeline, storage: storage, options: serverOptions, keys: keys,
+            connections: descriptors.connections, random: SystemRandom.next())
         window.started(EventLoop.now)
         server.window = window
 
@@ -127,6 +137,7 @@ enum Daemon {
         let version = server.ledger.priceBookVersion
         var runtime = RuntimeOptions()
         runtime.segmentBytes = configuration.segmentBytes
+        runtime.notifier = notifier
         runtime.inherited = inheritedSockets()
         runtime.listen = runtime.inherited.isEmpty || !options.listen.isEmpty ? configuration.listen : []
         runtime.periodic = PriceRefresh.work(configuration)
@@ -135,6 +146,10 @@ enum Daemon {
             if firstKey != nil { Log.line("purserd: made an API key; it is in \(keyPath)") }
             let places = addresses.map(\.description).joined(separator: ", ")
             let known = "\(recovered.events) events; prices \(version)"
+            if descriptors.connections < Limits.connections {
+                let files = descriptors.descriptors
+                Log.line("purserd: at most \(descriptors.connections) connections: \(files) files may be open (ulimit -n)")
+            }
             Log.line("purserd \(Version.text) ready on \(places); state \(configuration.state); \(known)")
         }
         runtime.reload = { server in
@@ -147,7 +162,7 @@ enum Daemon {
                 } catch {
                     throw ConfigurationError(text: error.description)
                 }
-                server.reconfigure(corsOrigins: fresh.corsOrigins, dedupWindow: fresh.dedupWindow)
+                server.reconfigure(corsOrigins: fresh.corsOrigins, dedupWindow: fresh.dedupWindow, socketRules: fresh.socketRules)
                 Log.line("purserd: reloaded; prices \(server.ledger.priceBookVersion), \(server.ledger.priceRowCount) rows")
             } catch {
                 Log.line("purserd: not reloaded, going on as before: \(error.text)")

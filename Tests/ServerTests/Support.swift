@@ -197,8 +197,8 @@ final class Host {
 
     // MARK: Peers
 
-    func connect(_ peer: PeerKind = .local) -> Int {
-        guard let id = server.connected(peer, at: now) else {
+    func connect(_ peer: PeerKind = .local, from credentials: PeerCredentials? = nil) -> Int {
+        guard let id = server.connected(peer, from: credentials, at: now) else {
             Issue.record("no room for a connection")
             return -1
         }
