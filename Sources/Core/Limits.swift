@@ -25,7 +25,7 @@ public enum Limits {
     public static let httpHeaders = 64
     public static let httpTargetBytes = 8 * 1024
     public static let httpBodyBytes = 4 * 1024 * 1024
-    public static let httpChunkLineBytes = 64
+    public static let httpChunkLineBytes = 256
     /// Of a chunked body as it came: its data, and what the chunks add to it.
     public static let httpChunkedBytes = 8 * 1024 * 1024
     public static let httpTrailerBytes = 1024

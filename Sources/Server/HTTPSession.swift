@@ -139,7 +139,10 @@ extension Server {
     mutating func refuseSlowRequest(_ index: UInt32) {
         var context = RequestContext(index: index, method: .get, requestID: newRequestID())
         context.keepAlive = false
-        if slots[Int(index)].input.count > 0 { fail(&context, 408, "request_timeout", "The request took too long to arrive") }
+        // An empty line is not the beginning of a request: it may stand before one, and some clients end a body with it.
+        let input = slots[Int(index)].input.bytes
+        let isEmptyLine = input.count <= 2 && input.allSatisfy { $0 == 0x0D || $0 == 0x0A }
+        if !isEmptyLine { fail(&context, 408, "request_timeout", "The request took too long to arrive") }
         slots[Int(index)].closing = true
     }
 
@@ -236,13 +239,25 @@ extension Server {
         slots[Int(context.index)].hold(until: 0, durable: pipelineBox.pointee.durable)
     }
 
-    func fill(_ response: inout HTTPResponse, _ context: RequestContext) {
+    mutating func fill(_ response: inout HTTPResponse, _ context: RequestContext) {
+        response.date = httpDate()
         response.requestID = context.requestID
         response.idempotencyKey = context.idempotencyKey
         response.allowOrigin = context.origin
         response.allowCredentials = context.origin != nil && !options.corsOrigins.contains("*")
         response.allow = context.allow
         response.persistence = context.keepAlive ? (context.minorVersion == 0 ? .keepAlive : .implicit) : .close
+    }
+
+    /// The time of the answer, for its `date` field (RFC 9110 section 6.6.1): written anew once a second.
+    private mutating func httpDate() -> UnsafeRawBufferPointer {
+        let second = now.wall.nanoseconds / 1_000_000_000
+        if second != dateSecond || dateText.count == 0 {
+            dateSecond = second
+            dateText.reset()
+            dateText.append(httpDate: now.wall)
+        }
+        return dateText.bytes
     }
 
     // MARK: Keys

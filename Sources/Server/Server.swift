@@ -108,6 +108,9 @@ public struct Server: ~Copyable {
     var pricingRetry: UInt64 = 0
     var scratch = ByteWriter(capacity: 4096)
     var requestIDText = ByteWriter(capacity: 64)
+    /// The second that `dateText` says.
+    var dateSecond: Int64 = 0
+    var dateText = ByteWriter(capacity: 32)
     var targetText = ByteWriter(capacity: 1024)
     var frames: [PendingFrame] = []
     public internal(set) var metrics = ServerMetrics()

@@ -10,7 +10,7 @@ enum HTTPFault: UInt8 {
     case short
 
     case bareCarriageReturn, bareLineFeed
-    case requestLineStart, targetByte, targetFragment, targetEmpty, targetForm, targetStar, targetHost, targetPath, otherHost
+    case requestLineStart, targetByte, targetFragment, targetEmpty, targetForm, targetStar, targetHost, otherHost
     case versionMissing, versionForm, requestLineEnd
     case nameEmpty, nameSpace, nameFolded, nameByte, valueByte
     case hostTwice, hostForm, hostMissing
@@ -42,7 +42,6 @@ enum HTTPFault: UInt8 {
         case .targetForm: "The request target is neither a path nor an http URL"
         case .targetStar: "The target * is for OPTIONS"
         case .targetHost: "The request target names no valid host"
-        case .targetPath: "The request target has no path"
         case .otherHost: "The request target names another host than the Host header"
         case .versionMissing: "The request line does not end with a version"
         case .versionForm: "The version is not two digits with a dot"
@@ -56,7 +55,7 @@ enum HTTPFault: UInt8 {
         case .hostForm: "The Host header is not a host and port"
         case .hostMissing: "The Host header is missing"
         case .repeated: "A header that may come once came twice"
-        case .lengthForm: "Content-Length is not a decimal number"
+        case .lengthForm: "Content-Length is not a decimal number of at most 18 digits"
         case .lengthTwice: "More than one Content-Length header"
         case .lengthZero: "Content-Length has a leading zero"
         case .lengthAndCoding: "Content-Length together with Transfer-Encoding"

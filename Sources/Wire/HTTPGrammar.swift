@@ -95,8 +95,8 @@ enum HTTPGrammar {
         if byte(base, i) == 0x5B {
             i += 1
             let first = i
-            while i < end, hexValue(byte(base, i)) != nil || byte(base, i) == 0x3A || byte(base, i) == 0x2E { i += 1 }
-            guard i > first, i < end, byte(base, i) == 0x5D else { return false }
+            while i < end, byte(base, i) != 0x5D { i += 1 }
+            guard i < end, isIPv6(base, first, i) else { return false }
             i += 1
         } else {
             // Letters, digits and - . _ ~ ! $ & ' ( ) * + ; = %
@@ -108,6 +108,9 @@ enum HTTPGrammar {
                 let c = byte(base, i)
                 let known = c < 64 ? low >> UInt64(c) & 1 != 0 : c < 128 && high >> UInt64(c &- 64) & 1 != 0
                 guard known else { break }
+                if c == 0x25 {
+                    guard i + 2 < end, hexValue(byte(base, i + 1)) != nil, hexValue(byte(base, i + 2)) != nil else { return false }
+                }
                 i += 1
             }
             guard i > start else { return false }
@@ -115,7 +118,60 @@ enum HTTPGrammar {
         if i == end { return true }
         guard byte(base, i) == 0x3A else { return false }
         i += 1
+        let port = i
         while i < end, isDigit(byte(base, i)) { i += 1 }
+        // More digits than any port has: a reader that wraps around sees another one.
+        return i == end && i - port <= 5
+    }
+
+    /// RFC 3986 section 3.2.2: an IPv6 address, from `start` to `end`. Eight groups of one to four hexadecimal digits, of which
+    /// one `::` stands for one or more; the last two may be an IPv4 address. No zone, no address of a later version.
+    private static func isIPv6(_ base: UnsafeRawPointer, _ start: Int, _ end: Int) -> Bool {
+        var groups = 0
+        var shortened = false
+        var i = start
+        if i + 1 < end, byte(base, i) == 0x3A, byte(base, i + 1) == 0x3A {
+            shortened = true
+            i += 2
+        }
+        while i < end {
+            let group = i
+            while i < end, hexValue(byte(base, i)) != nil { i += 1 }
+            if i < end, byte(base, i) == 0x2E {
+                guard isIPv4(base, group, end) else { return false }
+                groups += 2
+                i = end
+                break
+            }
+            guard i > group, i - group <= 4 else { return false }
+            groups += 1
+            guard i < end else { break }
+            guard byte(base, i) == 0x3A, i + 1 < end else { return false }
+            i += 1
+            if byte(base, i) == 0x3A {
+                if shortened { return false }
+                shortened = true
+                i += 1
+            }
+        }
+        return shortened ? groups < 8 : groups == 8
+    }
+
+    private static func isIPv4(_ base: UnsafeRawPointer, _ start: Int, _ end: Int) -> Bool {
+        var i = start
+        for part in 0..<4 {
+            if part > 0 {
+                guard i < end, byte(base, i) == 0x2E else { return false }
+                i += 1
+            }
+            let first = i
+            var value = 0
+            while i < end, i - first < 3, isDigit(byte(base, i)) {
+                value = value * 10 + Int(byte(base, i) &- 0x30)
+                i += 1
+            }
+            guard i > first, value <= 255, i - first == 1 || byte(base, first) != 0x30 else { return false }
+        }
         return i == end
     }
 }

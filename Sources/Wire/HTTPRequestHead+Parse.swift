@@ -25,7 +25,7 @@ extension HTTPRequestHead {
                 scanned = HTTPGrammar.byte(base, bytes.count - 1) == 0x0D ? bytes.count - 1 : bytes.count
                 return .needMore
             }
-            return .refused((parser.inRequestLine ? HTTPFault.targetLong : .headLong).refusal)
+            return .refused(parser.overlong.refusal)
         default: return .refused(fault.refusal)
         }
     }
@@ -69,6 +69,10 @@ private struct HeadParser {
     }
 
     @inline(__always) func byte(_ offset: Int) -> UInt8 { HTTPGrammar.byte(base, offset) }
+
+    /// What is too long when a head of the largest size has not ended: no method is that long, so without the space after it
+    /// this is no request line.
+    var overlong: HTTPFault { !inRequestLine ? .headLong : head.methodName.isEmpty ? .requestLineStart : .targetLong }
 
     mutating func parse() -> HTTPFault {
         // RFC 9112 section 2.2: an empty line before the request line is skipped, once.
@@ -201,10 +205,10 @@ private struct HeadParser {
             path = start + 7
             while path < question, byte(path) != 0x2F { path += 1 }
             guard HTTPGrammar.isHost(base, start + 7, path - start - 7, readable: self.end) else { return .targetHost }
-            guard path < question else { return .targetPath }
             authority = HTTPRange(from: start + 7, to: path)
         }
-        head.path = HTTPRange(from: path, to: question)
+        // RFC 9110 section 4.2.3: no path is the path `/`; there is one in the `http://` before it.
+        head.path = path < question ? HTTPRange(from: path, to: question) : HTTPRange(from: start + 6, to: start + 7)
         if question < end { head.query = HTTPRange(from: question + 1, to: end) }
         return .none
     }
@@ -311,6 +315,8 @@ private struct HeadParser {
             if length <= UInt64(Limits.httpBodyBytes) { length = length &* 10 &+ UInt64(byte(i) &- 0x30) }
         }
         if byte(value) == 0x30, end - value > 1 { return .lengthZero }
+        // Not every reader holds it: one that wraps around sees another body.
+        if end - value > 18 { return .lengthForm }
         if length > UInt64(Limits.httpBodyBytes) { return .bodyLarge }
         head.contentLength = length
         return .none

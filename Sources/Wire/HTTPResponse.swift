@@ -44,6 +44,8 @@ public struct HTTPResponse {
     public var status: UInt16
     public var content = HTTPContent.json
     public var persistence = HTTPPersistence.implicit
+    /// `date`, in the form of `append(httpDate:)`; left out when nil.
+    public var date: UnsafeRawBufferPointer?
     /// `x-request-id`; left out when nil.
     public var requestID: UnsafeRawBufferPointer?
     /// `idempotency-key`, echoed; left out when nil.
@@ -123,6 +125,7 @@ extension ByteWriter {
 
     private mutating func appendFields(_ response: HTTPResponse) {
         append(HTTPStatus.line(response.status))
+        if let value = response.date { append(field: "date: ", value) }
         append(response.content.field)
         switch response.persistence {
         case .implicit: break
@@ -154,6 +157,38 @@ extension ByteWriter {
             }
         }
         if let lines = response.extra { append(lines) }
+    }
+
+    /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7), 29 bytes from year 0 to 9999.
+    public mutating func append(httpDate time: Timestamp) {
+        let (seconds, rest) = time.nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+        let second = Int(rest < 0 ? seconds - 1 : seconds)
+        let days = second >= 0 ? second / 86_400 : (second - 86_399) / 86_400
+        let ofDay = second - days * 86_400
+        let date = CivilDate(daysSinceEpoch: days)
+        func appendTwo(_ number: Int) {
+            append(UInt8(truncatingIfNeeded: 0x30 + number / 10))
+            append(UInt8(truncatingIfNeeded: 0x30 + number % 10))
+        }
+        func appendName(_ names: StaticString, _ index: Int) {
+            append(bytes: UnsafeRawBufferPointer(start: names.utf8Start + index * 3, count: 3))
+        }
+        // 1970-01-01 was a Thursday.
+        appendName("ThuFriSatSunMonTueWed", ((days % 7) + 7) % 7)
+        append(", ")
+        appendTwo(date.day)
+        append(" ")
+        appendName("JanFebMarAprMayJunJulAugSepOctNovDec", date.month - 1)
+        append(" ")
+        appendTwo(date.year / 100)
+        appendTwo(date.year % 100)
+        append(" ")
+        appendTwo(ofDay / 3600)
+        append(":")
+        appendTwo(ofDay / 60 % 60)
+        append(":")
+        appendTwo(ofDay % 60)
+        append(" GMT")
     }
 
     /// A field line with a value that came from outside.

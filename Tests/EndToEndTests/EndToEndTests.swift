@@ -65,6 +65,10 @@ struct EventTests {
     @Test(.timeLimit(.minutes(5))) func badFramesEndTheirConnectionOnly() throws { try scenario("bad_frames") }
 }
 
+struct WireScenarioTests {
+    @Test(.timeLimit(.minutes(5))) func everyRequestVectorGetsOneReplyOrNone() throws { try scenario("request_vectors") }
+}
+
 struct PriceTests {
     @Test(.timeLimit(.minutes(5))) func totalsFollowEveryCorrectionToTheLastDigit() throws { try scenario("corrections") }
     @Test(.timeLimit(.minutes(5))) func aSimulationEqualsTheOracle() throws { try scenario("simulated") }

@@ -172,7 +172,7 @@ extension String {
     let head = "POST /api/v1/client/events HTTP/1.1\r\nHost: a\r\n"
     #expect(try answer(head + "Content-Length: \(Limits.httpBodyBytes + 1)\r\n\r\n") == ([413], true))
     #expect(try answer(head + "Content-Length: 99999999999999999999999999\r\n\r\n").0.count == 1)
-    #expect(try answer(head + "Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\n") == ([413], true))
+    #expect(try answer(head + "Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFF\r\n") == ([413], true))
     let events = "[" + Array(repeating: "{}", count: Limits.batchEvents + 1).joined(separator: ",") + "]"
     #expect(try answer(request("POST /api/v1/client/events/batch", events)) == ([413], false))
     #expect(host.events == 0)

@@ -62,7 +62,8 @@ private let refused: [(String, UInt16)] = [
     ("0\r\na: b\r\n c\r\n\r\n", 400), ("0\r\nContent-Length: 5\r\n\r\n", 400), ("0\r\ntransfer-encoding: chunked\r\n\r\n", 400),
     ("0\r\nHOST: h\r\n\r\n", 400), ("0\r\nAuthorization: Bearer k\r\n\r\n", 400), ("0\r\nX-API-Key: k\r\n\r\n", 400),
     ("0\r\nConnection: close\r\n\r\n", 400),
-    ("FFFFFFFFFFFFFFFF\r\n", 413), ("8000000000000000\r\n", 413), ("7fffffff\r\n", 413),
+    ("FFFFFFFFFFFFFFFF\r\n", 400), ("8000000000000000\r\n", 400), ("1000000000000000\r\n", 400), ("fffffffffffffff\r\n", 413),
+    ("7fffffff\r\n", 413),
 ]
 
 @Test func chunksBecomeTheirBody() {

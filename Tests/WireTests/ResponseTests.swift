@@ -49,6 +49,22 @@ private func head(_ change: (inout HTTPResponse) -> Void = { _ in }, length: Int
     )
 }
 
+@Test(arguments: [
+    (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"), (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (-1, "Wed, 31 Dec 1969 23:59:59 GMT"),
+    (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"), (4_102_444_799, "Thu, 31 Dec 2099 23:59:59 GMT"),
+    (-86_400 * 8, "Wed, 24 Dec 1969 00:00:00 GMT"),
+])
+func aDateIsWrittenAsHTTPWantsIt(_ second: Int64, _ expected: String) {
+    var writer = ByteWriter()
+    writer.append(httpDate: Timestamp(nanoseconds: second * 1_000_000_000))
+    #expect(writer.string == expected)
+    writer.reset()
+    writer.append(httpDate: Timestamp(nanoseconds: second * 1_000_000_000 + 999_999_999))
+    #expect(writer.string == expected)
+    let date = bytes(expected)
+    #expect(date.withUnsafeBytes { text in head { $0.date = text } }.hasPrefix("HTTP/1.1 200 OK\r\ndate: \(expected)\r\n"))
+}
+
 @Test func noContentHasNeitherTypeNorLength() {
     #expect(
         head {

@@ -65,3 +65,16 @@ func parse(_ request: [UInt8], cuts: [Int]) -> Head {
     }
     return .needMore
 }
+
+enum Vectors {
+    /// A file of protocol/vectors.
+    static func data(_ name: String) -> Data {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let url = root.appendingPathComponent("protocol/vectors").appendingPathComponent(name)
+        guard let data = try? Data(contentsOf: url) else { fatalError("\(url.path) is not there") }
+        return data
+    }
+}
+
+/// The bytes of a text whose characters are bytes.
+func latin(_ text: String) -> [UInt8] { text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) } }

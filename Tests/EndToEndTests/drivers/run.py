@@ -18,6 +18,7 @@ import price_scenarios  # noqa: E402
 import process_scenarios  # noqa: E402
 import query_scenarios  # noqa: E402
 import tool_scenarios  # noqa: E402
+import wire_scenarios  # noqa: E402
 
 SCENARIOS = {}
 for module in (
@@ -29,6 +30,7 @@ for module in (
     price_scenarios,
     tool_scenarios,
     process_scenarios,
+    wire_scenarios,
 ):
     SCENARIOS.update(module.SCENARIOS)
 

@@ -1,0 +1,164 @@
+"""Bytes from outside against the real daemon: every vector of protocol/vectors, generated texts, sizes and floods.
+
+The judge is simple on purpose: it counts replies. For one request there is one reply or a closed connection; what is
+refused is refused with its code and the connection closed; what is accepted leaves the connection in order, so that the next
+request on it gets its own answer; and after each case a stranger on a new connection is served.
+"""
+
+import json
+import re
+import socket
+import time
+
+from harness import ROOT, Failure
+
+EVENTS = "/api/v1/client/events"
+CANARY = b"GET /nowhere-%d HTTP/1.1\r\nHost: canary\r\nX-Request-ID: canary-%d\r\n\r\n"
+
+
+def vectors(name, key):
+    with open(ROOT / "protocol" / "vectors" / name, encoding="utf-8") as file:
+        return json.load(file)[key]
+
+
+def raw(parts):
+    """The bytes of a vector's text: characters are bytes, `repeat` stands there `times` times."""
+    if isinstance(parts, str):
+        return parts.encode("latin-1")
+    return b"".join(p.encode("latin-1") if isinstance(p, str) else p["repeat"].encode("latin-1") * p["times"] for p in parts)
+
+
+class Wire:
+    """One bare connection: sends bytes, collects all that comes back until it ends or nothing comes any more."""
+
+    def __init__(self, daemon, unix=True):
+        self.socket = socket.socket(socket.AF_UNIX if unix else socket.AF_INET)
+        self.socket.settimeout(20)
+        self.socket.connect(str(daemon.socket) if unix else ("127.0.0.1", daemon.port))
+        self.received = b""
+        self.ended = False
+        self.reset = False
+
+    def send(self, data):
+        """What the daemon takes: a refused request may be answered before it was sent."""
+        try:
+            self.socket.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def until(self, done, seconds=20):
+        """Reads until `done(received)`, the end, or `seconds` are over."""
+        end = time.monotonic() + seconds
+        while not self.ended and not done(self.received):
+            left = end - time.monotonic()
+            if left <= 0:
+                break
+            self.socket.settimeout(left)
+            try:
+                data = self.socket.recv(65536)
+            except TimeoutError:
+                break
+            except ConnectionResetError:
+                self.reset = self.ended = True
+                break
+            if not data:
+                self.ended = True
+            self.received += data
+        return self.received
+
+    def close(self):
+        self.socket.close()
+
+
+def replies(data, methods=()):
+    """The replies in `data`: (status, fields, body) each; fails where something else stands. HEAD's have no body."""
+    found = []
+    at = 0
+    while at < len(data):
+        end = data.find(b"\r\n\r\n", at)
+        match = re.match(rb"HTTP/1\.1 (\d{3}) [ -~]*\r\n", data[at:])
+        if end < 0 or not match:
+            raise Failure(f"no reply: {data[at:at + 200]!r}")
+        status = int(match.group(1))
+        fields = {}
+        for line in data[at + match.end() : end].split(b"\r\n"):
+            name, colon, value = line.partition(b":")
+            if not colon or not re.fullmatch(rb"[a-z-]+", name) or name in fields:
+                raise Failure(f"not a field: {line!r}")
+            fields[name.decode()] = value.strip().decode("latin-1")
+        at = end + 4
+        if status < 200:
+            continue
+        body = b""
+        if status not in (204, 304) and (methods[len(found)] if len(found) < len(methods) else "GET") != "HEAD":
+            length = int(fields["content-length"])
+            body = data[at : at + length]
+            if len(body) != length:
+                raise Failure(f"a reply of {length} bytes has {len(body)}")
+            at += length
+        found.append((status, fields, body))
+    return found
+
+
+def served(case, daemon, what):
+    """A stranger's request gets its own answer."""
+    reply = daemon.call("GET", "/healthz", headers={"X-Request-ID": "stranger"}, key=None, unix=True)
+    case.equal((reply.status, reply.header("x-request-id")), (200, "stranger"), f"a stranger after {what}")
+
+
+def request_vectors(case):
+    """Every request of the vectors, on the Unix socket where no key is asked for, and over TCP without one."""
+    daemon = case.daemon()
+    poison = b"GET /poison HTTP/1.1\r\nHost: h\r\nX-Request-ID: poison\r\n\r\n"
+    counts = {"accept": 0, "refuse": 0, "wait": 0}
+    for number, vector in enumerate(vectors("http-requests.json", "requests")):
+        name, request, verdict = vector["name"], raw(vector["request"]), vector["verdict"]
+        counts[verdict] += 1
+        method = request.lstrip(b"\r\n").split(b" ")[0].decode("latin-1")
+        for unix in (True, False):
+            what = f"{name} ({'unix' if unix else 'tcp'})"
+            wire = Wire(daemon, unix)
+            try:
+                if verdict == "refuse":
+                    wire.send(request + poison)
+                    answer = replies(wire.until(lambda _: False, 10))
+                    case.expect(wire.ended and not wire.reset, f"{what}: the connection must end, without a reset")
+                    # Without a key a body is not looked at, and so not found wrong.
+                    statuses = [[vector["status"]]] if unix else [[vector["status"]], [401]]
+                    case.expect([r[0] for r in answer] in statuses, f"{what}: {answer}, wanted {vector['status']}")
+                    for status, fields, body in answer:
+                        case.equal(fields.get("connection"), "close", f"{what}: connection")
+                        case.expect(b'"success":false' in body and b"poison" not in body, f"{what}: {body!r}")
+                elif verdict == "accept":
+                    canary = CANARY % (number, number)
+                    wire.send(request + canary)
+                    mark = b'(errorId=canary-%d)","detail":null},"success":false}' % number
+                    answer = replies(wire.until(lambda data: mark in data, 10), (method,))
+                    # Over TCP a body on a path that asks for a key is not read.
+                    unread = not unix and bool(vector.get("body") or (b"chunked\r\n\r\n" in request and answer and answer[0][0] == 401))
+                    closes = vector.get("closes") or unread
+                    case.equal(len(answer), 1 if closes else 2, f"{what}: replies {answer}")
+                    if answer:
+                        case.equal(answer[0][1].get("connection") == "close", bool(closes), f"{what}: closes")
+                        case.expect(answer[0][0] < 500, f"{what}: {answer[0]}")
+                        case.expect(unix or answer[0][0] != 201, f"{what}: recorded without a key")
+                    if len(answer) == 2:
+                        case.equal(answer[1][:1] + (answer[1][1]["x-request-id"],), (404, f"canary-{number}"), f"{what}: the canary")
+                    if closes:
+                        case.expect(wire.ended, f"{what}: the connection must end")
+                else:
+                    wire.send(request)
+                    wire.socket.shutdown(socket.SHUT_WR)
+                    answer = replies(wire.until(lambda _: False, 10))
+                    case.expect(wire.ended, f"{what}: half a request must end with its sender")
+                    case.expect(all(r[0] in (400, 401, 408) for r in answer) and len(answer) <= 1, f"{what}: {answer}")
+            except Failure as failure:
+                case.expect(False, f"{what}: {failure}")
+            finally:
+                wire.close()
+        served(case, daemon, name)
+    case.expect(counts["accept"] >= 140 and counts["refuse"] >= 450, f"the vectors are there: {counts}")
+    case.expect(daemon.alive, "the daemon is alive")
+
+
+SCENARIOS = {"request_vectors": request_vectors}
