@@ -191,8 +191,17 @@ enum Daemon {
     private static func openKeys(
         _ configuration: Configuration, _ journal: FileStorage, _ newID: JournalID
     ) throws(StorageError) -> KeyStore {
-        // A journal that cannot be read is refused by its recovery, with more to say about it.
-        let id = (try? JournalReader(journal).segments())?.first?.header.id ?? newID
+        var id = newID
+        do throws(JournalError) {
+            if let first = try JournalReader(journal).segments().first { id = first.header.id }
+        } catch {
+            // A disk that fails must not make the keys' files look like those of another journal. A damaged journal is refused by
+            // its recovery, which has more to say about it.
+            if case .storage(var cause) = error {
+                if !cause.file.hasPrefix("/") { cause.file = journal.directory + "/" + cause.file }
+                throw cause
+            }
+        }
         let keys = try KeyStore(
             FileStorage(directory: FileStorage.keysDirectory(of: configuration.state)), journal: id, batches: JournalBatches(journal),
             newSeed: SystemRandom.next())

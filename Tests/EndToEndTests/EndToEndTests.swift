@@ -92,6 +92,16 @@ struct DurabilityTests {
     @Test(.timeLimit(.minutes(10))) func fiftyThousandEventsFromAFileAreExact() throws { try scenario("sent_by_the_tool") }
 }
 
+/// What one disk can do to the real binary; rows S1 to S10 of the reliability page.
+struct StorageTests {
+    @Test(.timeLimit(.minutes(5))) func aFailedCallEndsTheDaemonOrIsGoneOnFrom() throws { try scenario("failing_journal") }
+    @Test(.timeLimit(.minutes(5))) func aFailureWhileStartingChangesNothing() throws { try scenario("failing_recovery") }
+    @Test(.timeLimit(.minutes(5))) func keysThatCannotBeWrittenDownStayInMemory() throws { try scenario("failing_keys") }
+    @Test(.timeLimit(.minutes(5))) func aSlowDiskOnlySlows() throws { try scenario("slow_disk") }
+    @Test(.timeLimit(.minutes(5))) func aDiskMayFillAndEmptyAgainAndAgain() throws { try scenario("full_disks") }
+    @Test(.timeLimit(.minutes(5))) func crashesUnderEveryKindOfLoadLoseNothing() throws { try scenario("crash_cycles") }
+}
+
 struct KeyTests {
     @Test(.timeLimit(.minutes(5))) func retriesOfKeysOnDiskAreAnsweredFromTheOriginal() throws { try scenario("keys_on_disk") }
     @Test(.timeLimit(.minutes(10))) func crashesWhileKeysGoToDiskLoseNone() throws { try scenario("killed_with_keys_on_disk") }

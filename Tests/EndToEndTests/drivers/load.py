@@ -36,6 +36,7 @@ class LoadClient(threading.Thread):
         self.log = Log(case.folder / f"{speak}-{seed}.log")
         self.stopping = threading.Event()
         self.acked = 0
+        self.known = set()
         self.problem = None
         self.history = []
         self.connection = None
@@ -84,10 +85,14 @@ class LoadClient(threading.Thread):
                 time.sleep(0.005)
 
     def ack(self, event, outcome):
+        key = event["eventIdempotencyKey"]
         if outcome not in ("recorded", "duplicate"):
-            raise Failure(f"{event['eventIdempotencyKey']} is {outcome}")
+            raise Failure(f"{key} is {outcome}")
+        if outcome == "recorded" and key in self.known:
+            raise Failure(f"{key} was acknowledged before and counted anew")
+        self.known.add(key)
         self.acked += 1
-        self.log.write("acked", event["eventIdempotencyKey"])
+        self.log.write("acked", key)
 
     def attempt(self, batch):
         daemon = self.target()
@@ -120,7 +125,7 @@ class LoadClient(threading.Thread):
                     raise Closed("busy")
                 if reply.status not in (201, 409) or reply.status == 409 and reply.data.get("conflict"):
                     raise Failure(f"{event['eventIdempotencyKey']} was answered with {reply}")
-                self.ack(event, "recorded")
+                self.ack(event, "recorded" if reply.status == 201 else "duplicate")
             return
         headers = {}
         body = batch

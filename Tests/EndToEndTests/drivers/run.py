@@ -9,6 +9,7 @@ warnings.simplefilter("ignore", DeprecationWarning)
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import crash_scenarios  # noqa: E402
 import durability_scenarios  # noqa: E402
 import event_scenarios  # noqa: E402
 import harness  # noqa: E402
@@ -17,6 +18,7 @@ import key_scenarios  # noqa: E402
 import price_scenarios  # noqa: E402
 import process_scenarios  # noqa: E402
 import query_scenarios  # noqa: E402
+import storage_scenarios  # noqa: E402
 import tool_scenarios  # noqa: E402
 import wire_scenarios  # noqa: E402
 
@@ -26,6 +28,8 @@ for module in (
     event_scenarios,
     query_scenarios,
     durability_scenarios,
+    crash_scenarios,
+    storage_scenarios,
     key_scenarios,
     price_scenarios,
     tool_scenarios,

@@ -1,0 +1,216 @@
+/* Between a daemon and the kernel: makes chosen calls on chosen files fail, stop short, wait, or be the last thing the process
+ * does. Loaded with LD_PRELOAD; what it shall do stands in PURSER_FAULTS, rules separated by spaces:
+ *
+ *     CALL@PART-OF-THE-PATH@NTH=WHAT        the NTH such call, counted from 1 over all threads
+ *     CALL@PART-OF-THE-PATH@NTH+=WHAT       that one and all after it
+ *     CALL@PART-OF-THE-PATH@?FILE=WHAT      every one while FILE exists
+ *
+ * CALL is open, read, write, sync (fdatasync and fsync), truncate, rename, unlink. WHAT is a number (errno), `short:K` (a
+ * write that takes K bytes and says so), `cut:K:E` (K bytes reach the file, the call fails with errno E), `die:K` (K bytes
+ * reach the file, then SIGKILL), `wait:MS`. Each rule says on standard error when it is first followed.
+ *
+ * Unlike `strace -e inject` it can stop a write short, counts over all threads, and costs no process switch per call.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { RULES = 16, TEXT = 256 };
+
+struct rule {
+    char call[16], part[TEXT], file[TEXT], what[32];
+    long nth;
+    int onward;
+    atomic_long seen;
+    atomic_int said;
+};
+
+static struct rule rules[RULES];
+static int count;
+
+__attribute__((constructor)) static void read_rules(void) {
+    const char *text = getenv("PURSER_FAULTS");
+    while (text && *text && count < RULES) {
+        struct rule *r = &rules[count];
+        char nth[TEXT];
+        int used = 0;
+        if (sscanf(text, " %15[a-z]@%255[^@ ]@%255[^= ]=%31[^ ]%n", r->call, r->part, nth, r->what, &used) != 4) {
+            fprintf(stderr, "fault: not a rule: %s\n", text);
+            _exit(99);
+        }
+        if (nth[0] == '?') {
+            snprintf(r->file, sizeof r->file, "%.254s", nth + 1);
+        } else {
+            char *end;
+            r->nth = strtol(nth, &end, 10);
+            r->onward = *end == '+';
+        }
+        text += used;
+        count++;
+    }
+    unsetenv("LD_PRELOAD");
+}
+
+static void say(struct rule *r, const char *path, long nth) {
+    if (atomic_exchange(&r->said, 1)) return;
+    char line[512];
+    int length = snprintf(line, sizeof line, "fault: %s %ld of %.300s: %s\n", r->call, nth, path, r->what);
+    if (write(2, line, (size_t)length) < 0) return;
+}
+
+/* The rule that holds for this call, if any. */
+static struct rule *rule_for(const char *call, const char *path) {
+    struct rule *found = NULL;
+    for (int i = 0; i < count; i++) {
+        struct rule *r = &rules[i];
+        if (strcmp(r->call, call) != 0 || strstr(path, r->part) == NULL) continue;
+        long nth = atomic_fetch_add(&r->seen, 1) + 1;
+        int holds = r->file[0] ? access(r->file, F_OK) == 0 : nth == r->nth || (r->onward && nth > r->nth);
+        if (!holds || found) continue;
+        say(r, path, nth);
+        found = r;
+    }
+    return found;
+}
+
+static struct rule *rule_of(const char *call, int descriptor) {
+    if (count == 0) return NULL;
+    int kept = errno;
+    char link[64], path[512];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    errno = kept;
+    if (length < 0) return NULL;
+    path[length] = 0;
+    return rule_for(call, path);
+}
+
+static void pause_for(long milliseconds) {
+    struct timespec t = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+    while (nanosleep(&t, &t) != 0 && errno == EINTR) continue;
+}
+
+static void die(void) {
+    kill(getpid(), SIGKILL);
+    for (;;) pause();
+}
+
+/* Follows a rule for a call that moves no bytes; 1 when the call is not to be made, errno set. */
+static int fails(struct rule *r) {
+    if (!r) return 0;
+    if (strncmp(r->what, "wait:", 5) == 0) {
+        pause_for(atol(r->what + 5));
+        return 0;
+    }
+    if (strncmp(r->what, "die", 3) == 0) die();
+    errno = atoi(r->what);
+    return 1;
+}
+
+#define NEXT(name) \
+    static __typeof__(&name) next; \
+    if (!next) next = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
+
+/* On the machines this is for, off_t has 64 bits and the two names of each call are one. */
+static ssize_t write_at(__typeof__(&pwrite) next, int fd, const void *bytes, size_t length, off_t at) {
+    struct rule *r = rule_of("write", fd);
+    if (!r) return next(fd, bytes, length, at);
+    const char *colon = strchr(r->what, ':');
+    size_t part = colon ? (size_t)atol(colon + 1) : 0;
+    if (part > length) part = length;
+    if (strncmp(r->what, "short:", 6) == 0) return next(fd, bytes, part, at);
+    int isCut = strncmp(r->what, "cut:", 4) == 0;
+    if (isCut || strncmp(r->what, "die:", 4) == 0) {
+        while (part > 0) {
+            ssize_t got = next(fd, bytes, part, at);
+            if (got <= 0) return got;
+            part -= (size_t)got;
+            bytes = (const char *)bytes + got;
+            at += got;
+        }
+        if (!isCut) die();
+        errno = atoi(strrchr(r->what, ':') + 1);
+        return -1;
+    }
+    return fails(r) ? -1 : next(fd, bytes, length, at);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at) {
+    NEXT(pwrite);
+    return write_at(next, fd, bytes, length, at);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t at) {
+    NEXT(pwrite64);
+    return write_at(next, fd, bytes, length, at);
+}
+
+ssize_t pread(int fd, void *bytes, size_t length, off_t at) {
+    NEXT(pread);
+    return fails(rule_of("read", fd)) ? -1 : next(fd, bytes, length, at);
+}
+
+ssize_t pread64(int fd, void *bytes, size_t length, off64_t at) {
+    NEXT(pread64);
+    return fails(rule_of("read", fd)) ? -1 : next(fd, bytes, length, at);
+}
+
+int fdatasync(int fd) {
+    NEXT(fdatasync);
+    return fails(rule_of("sync", fd)) ? -1 : next(fd);
+}
+
+int fsync(int fd) {
+    NEXT(fsync);
+    return fails(rule_of("sync", fd)) ? -1 : next(fd);
+}
+
+int ftruncate(int fd, off_t length) {
+    NEXT(ftruncate);
+    return fails(rule_of("truncate", fd)) ? -1 : next(fd, length);
+}
+
+int ftruncate64(int fd, off64_t length) {
+    NEXT(ftruncate64);
+    return fails(rule_of("truncate", fd)) ? -1 : next(fd, length);
+}
+
+int rename(const char *from, const char *to) {
+    NEXT(rename);
+    return count && fails(rule_for("rename", from)) ? -1 : next(from, to);
+}
+
+int unlink(const char *path) {
+    NEXT(unlink);
+    return count && fails(rule_for("unlink", path)) ? -1 : next(path);
+}
+
+static mode_t mode_of(int flags, va_list list) { return flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0; }
+
+int open(const char *path, int flags, ...) {
+    NEXT(open);
+    va_list list;
+    va_start(list, flags);
+    mode_t mode = mode_of(flags, list);
+    va_end(list);
+    return count && fails(rule_for("open", path)) ? -1 : next(path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...) {
+    NEXT(open64);
+    va_list list;
+    va_start(list, flags);
+    mode_t mode = mode_of(flags, list);
+    va_end(list);
+    return count && fails(rule_for("open", path)) ? -1 : next(path, flags, mode);
+}
