@@ -37,6 +37,7 @@ let package = Package(
         .target(name: "CSimdjson", cxxSettings: cxxSettings, linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CToml", cxxSettings: cxxSettings),
         .target(name: "CCurl", cSettings: cSettings),
+        .target(name: "CLinux", cSettings: cSettings),
         .target(
             name: "CCatalogue",
             exclude: [
@@ -75,6 +76,7 @@ let package = Package(
         ),
         .target(name: "Settings", dependencies: ["Runtime", "Server", "Toml", "Core"], swiftSettings: settings),
         .target(name: "Client", dependencies: ["Frames", "Core"], swiftSettings: settings),
+        .target(name: "Bench", dependencies: ["CLinux", "Client", "Frames", "Core"], exclude: ["README.md"], swiftSettings: settings),
 
         .executableTarget(
             name: "purserd",
@@ -86,7 +88,7 @@ let package = Package(
         .executableTarget(
             name: "purser",
             dependencies: [
-                "Client", "FileStorage", "Journal", "Upstream", "Fetch", "Pricing", "Wire", "Frames", "Core",
+                "Bench", "Client", "FileStorage", "Journal", "Upstream", "Fetch", "Pricing", "Wire", "Frames", "Core",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -119,6 +121,7 @@ let package = Package(
         .testTarget(
             name: "ProjectionTests", dependencies: ["Projection", "FileStorage", "Journal", "Pricing", "Core"], exclude: ["oracle"],
             swiftSettings: settings),
+        .testTarget(name: "BenchTests", dependencies: ["Bench", "Frames", "Core"], swiftSettings: settings),
         .testTarget(
             name: "ToolTests", dependencies: ["purser", "Client", "Frames", "Upstream", "Wire", "Pricing", "Core"], swiftSettings: settings),
         // Reads the sources, the protocol pages and this file; and drives the built binaries.

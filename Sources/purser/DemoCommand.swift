@@ -43,6 +43,10 @@ enum Interruption {
         signal(SIGTERM) { _ in Interruption.happened = 1 }
     }
 
+    static func note() { happened = 1 }
+
+    static var hasHappened: Bool { happened != 0 }
+
     static func check() throws {
         if happened != 0 { throw Failure(status: 130, message: "interrupted") }
     }
@@ -291,7 +295,7 @@ struct Demo {
     }
 
     /// A loopback port that was free a moment ago.
-    private static func freePort() throws -> UInt16 {
+    static func freePort() throws -> UInt16 {
         let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw Failure.usage("cannot open a socket: \(systemError())") }
         defer { close(descriptor) }

@@ -81,6 +81,12 @@ struct ToolTests {
     @Test(.timeLimit(.minutes(5))) func nobodyIsCorrectedUnasked() throws { try scenario("corrections_by_the_tool") }
 }
 
+struct BenchTests {
+    @Test(.timeLimit(.minutes(5))) func everyWayOfSendingIsMeasuredAndAgrees() throws { try scenario("measured_by_the_tool") }
+    @Test(.timeLimit(.minutes(5))) func aLostEventFailsTheVerdict() throws { try scenario("bench_finds_a_loss") }
+    @Test(.timeLimit(.minutes(5))) func aMeasurementCanBeCutShort() throws { try scenario("bench_is_interrupted") }
+}
+
 struct DurabilityTests {
     @Test(.timeLimit(.minutes(10))) func twentyCrashesLoseNothingAndCountNothingTwice() throws { try scenario("killed_under_load") }
     @Test(.timeLimit(.minutes(10))) func aCleanStopKeepsEveryAcknowledgement() throws { try scenario("stopped_under_load") }

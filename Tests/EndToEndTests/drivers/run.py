@@ -10,6 +10,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import crash_scenarios  # noqa: E402
+import bench_scenarios  # noqa: E402
 import durability_scenarios  # noqa: E402
 import event_scenarios  # noqa: E402
 import harness  # noqa: E402
@@ -33,6 +34,7 @@ for module in (
     key_scenarios,
     price_scenarios,
     tool_scenarios,
+    bench_scenarios,
     process_scenarios,
     wire_scenarios,
 ):

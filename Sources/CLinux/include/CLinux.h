@@ -1,0 +1,48 @@
+// Calls of the Linux kernel that Swift's Glibc module leaves out: epoll with a timeout in nanoseconds, durable and direct
+// writes, who is at the other end of a Unix socket; and memmem, which Glibc hides as a GNU extension. Results are those of
+// the calls; -1 and errno when they fail.
+#ifndef PURSER_LINUX_H
+#define PURSER_LINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// A descriptor that is ready: `flags` holds 1 for readable (or gone), 2 for writable.
+typedef struct {
+    uint64_t token;
+    uint32_t flags;
+} purser_ready;
+
+#define PURSER_READABLE 1u
+#define PURSER_WRITABLE 2u
+#define PURSER_READY_MOST 256
+
+/// A descriptor for waiting. Sets the calling thread's timer slack to the least there is, so that waits end in time.
+int purser_epoll_open(void);
+/// Adds `fd` to what is waited for, or changes it. Readable always, writable when `writes` is not 0.
+int purser_epoll_add(int epoll, int fd, uint64_t token, int writes);
+int purser_epoll_change(int epoll, int fd, uint64_t token, int writes);
+int purser_epoll_remove(int epoll, int fd);
+/// Waits up to `nanoseconds` (for ever when below 0); at most PURSER_READY_MOST results at a time.
+int purser_epoll_wait(int epoll, purser_ready *ready, int64_t nanoseconds);
+
+/// Opens a file for reading and writing past the page cache.
+int purser_open_direct(const char *path);
+/// Writes at `offset`; the bytes are on disk when it returns (RWF_DSYNC).
+int64_t purser_write_durable(int fd, const void *bytes, size_t count, int64_t offset);
+
+/// The process at the other end of a Unix socket, -1 when that is not known.
+int32_t purser_peer_process(int fd);
+
+/// The first place of `pattern` in `bytes` (memmem(3)); NULL when it is not there.
+const void *purser_find(const void *bytes, size_t count, const void *pattern, size_t length);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,63 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+int purser_epoll_open(void) {
+    prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+    return epoll_create1(EPOLL_CLOEXEC);
+}
+
+static int control(int epoll, int operation, int fd, uint64_t token, int writes) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | (writes ? EPOLLOUT : 0), .data.u64 = token};
+    return epoll_ctl(epoll, operation, fd, &event);
+}
+
+int purser_epoll_add(int epoll, int fd, uint64_t token, int writes) { return control(epoll, EPOLL_CTL_ADD, fd, token, writes); }
+
+int purser_epoll_change(int epoll, int fd, uint64_t token, int writes) { return control(epoll, EPOLL_CTL_MOD, fd, token, writes); }
+
+int purser_epoll_remove(int epoll, int fd) { return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL); }
+
+int purser_epoll_wait(int epoll, purser_ready *ready, int64_t nanoseconds) {
+    struct epoll_event events[PURSER_READY_MOST];
+    struct timespec limit = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+    int count = epoll_pwait2(epoll, events, PURSER_READY_MOST, nanoseconds < 0 ? NULL : &limit, NULL);
+    // Kernels before 5.11 wait in whole milliseconds.
+    if (count < 0 && errno == ENOSYS) {
+        int64_t milliseconds = nanoseconds < 0 ? -1 : (nanoseconds + 999999) / 1000000;
+        count = epoll_wait(epoll, events, PURSER_READY_MOST, milliseconds > 60000 ? 60000 : (int)milliseconds);
+    }
+    for (int i = 0; i < count; i++) {
+        ready[i].token = events[i].data.u64;
+        uint32_t flags = events[i].events;
+        ready[i].flags = (flags & ~(uint32_t)EPOLLOUT ? PURSER_READABLE : 0) | (flags & EPOLLOUT ? PURSER_WRITABLE : 0);
+    }
+    return count;
+}
+
+int purser_open_direct(const char *path) { return open(path, O_RDWR | O_DIRECT | O_CLOEXEC); }
+
+int64_t purser_write_durable(int fd, const void *bytes, size_t count, int64_t offset) {
+    struct iovec vector = {.iov_base = (void *)bytes, .iov_len = count};
+    return pwritev2(fd, &vector, 1, offset, RWF_DSYNC);
+}
+
+int32_t purser_peer_process(int fd) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0) return -1;
+    return peer.pid;
+}
+
+const void *purser_find(const void *bytes, size_t count, const void *pattern, size_t length) {
+    return memmem(bytes, count, pattern, length);
+}
