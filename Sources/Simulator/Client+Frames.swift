@@ -6,8 +6,9 @@ internal import Frames
 extension Client {
     func hello() -> [UInt8] {
         var writer = ByteWriter(capacity: 64)
-        let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
-        writer.appendHello(key: nothing, name: nothing, requestID: 0)
+        var key = plan.isRemote ? Daemon.apiKey : ""
+        let name = UnsafeRawBufferPointer(start: nil, count: 0)
+        key.withUTF8 { writer.appendHello(key: UnsafeRawBufferPointer($0), name: name, requestID: 0) }
         return writer.array
     }
 

@@ -5,6 +5,7 @@ internal import Core
 extension Client {
     private func request(_ id: UInt64, _ target: String, _ type: String, _ header: String?, _ body: [UInt8]) -> [UInt8] {
         var text = "POST /api/v1/client/\(target) HTTP/1.1\r\nHost: sim\r\nContent-Type: \(type)\r\nX-Request-ID: r\(id)\r\n"
+        if plan.isRemote { text += "Authorization: Bearer \(Daemon.apiKey)\r\n" }
         if let header { text += "Idempotency-Key: \(header)\r\n" }
         let chunked = dice.below(4) == 0 && !body.isEmpty
         text += chunked ? "Transfer-Encoding: chunked\r\n\r\n" : "Content-Length: \(body.count)\r\n\r\n"
@@ -59,7 +60,8 @@ extension Client {
     func query() -> Request {
         record.coverage[.queries] += 1
         let id = takeID()
-        let text = "GET /api/v1/client/customers HTTP/1.1\r\nHost: sim\r\nX-Request-ID: r\(id)\r\n\r\n"
+        let key = plan.isRemote ? "X-API-Key: \(Daemon.apiKey)\r\n" : ""
+        let text = "GET /api/v1/client/customers HTTP/1.1\r\nHost: sim\r\n\(key)X-Request-ID: r\(id)\r\n\r\n"
         return Request(id: id, bytes: Array(text.utf8), acknowledged: auditor.acknowledgedCount)
     }
 
@@ -117,7 +119,9 @@ extension Client {
         }
         // Something failed inside, and the daemon is about to stop: what became of the request is unknown.
         if status == 500 { return unknown(request) }
+        let waiting = backlogCount
         if kind == .single { settleOne(status, reply, request, now) } else { settleBatch(status, reply, request, now) }
+        settled(request, completely: backlogCount == waiting)
     }
 
     private func settleOne(_ status: Int, _ reply: JSONText, _ request: Request, _ now: UInt64) {

@@ -20,6 +20,8 @@ struct Request {
     var isMalformed = false
     /// Every event is listed in the answer.
     var listsAll = true
+    /// It was sent before, as it is.
+    var isRepeat = false
     /// How many events were acknowledged when a query was asked; nil: it is no query.
     var acknowledged: Int?
     var sentAt: UInt64 = 0
@@ -39,6 +41,7 @@ final class Client {
     private var again: [Request] = []
     /// Events that wait to be sent, or sent again.
     private var backlog: [EventRef] = []
+    var backlogCount: Int { backlog.count }
     private var backlogFrom: UInt64 = 0
     /// When it does something next.
     private(set) var wakeAt: UInt64 = 0
@@ -100,9 +103,14 @@ final class Client {
             record.coverage[.slowReaders] += 1
             readsFrom = now + dice.duration(FakeClock.second...100 * FakeClock.second)
         }
-        if kind == .binary, !isGreeted, outstanding.isEmpty { greet(connection) }
+        if kind == .binary, !isGreeted { greet(connection) }
+        // All was said; what is owed is still read.
+        if !isCalm, !outstanding.isEmpty, dice.happens(plan.halfCloseRate) {
+            connection.clientEnded = true
+            record.coverage[.halfCloses] += 1
+        }
         var sent = 0
-        while outstanding.count < plan.pipeline, sent < 4, let request = nextRequest(now, &workload) {
+        while !connection.clientEnded, outstanding.count < plan.pipeline, sent < 4, let request = nextRequest(now, &workload) {
             send(request, connection, now)
             sent += 1
         }
@@ -165,6 +173,11 @@ final class Client {
         wakeAt = now + dice.duration(5_000_000...FakeClock.second)
     }
 
+    /// All of the request is answered. Whoever sent it with an `Idempotency-Key` may ask again.
+    func settled(_ request: Request, completely: Bool) {
+        if completely, request.header != nil, !isCalm, dice.below(4) == 0 { again.append(request) }
+    }
+
     /// Whether the request counts is not known: it is sent again if that is safe.
     func unknown(_ request: Request) {
         if request.header != nil {
@@ -187,7 +200,11 @@ final class Client {
     }
 
     private func nextRequest(_ now: UInt64, _ workload: inout Workload) -> Request? {
-        if !again.isEmpty { return again.removeFirst() }
+        if !again.isEmpty {
+            var repeated = again.removeFirst()
+            repeated.isRepeat = true
+            return repeated
+        }
         if !isCalm, kind != .binary, dice.happens(plan.queryRate) { return query() }
         if !isCalm, dice.happens(plan.malformedRate) {
             record.coverage[.malformedRequests] += 1
@@ -239,7 +256,9 @@ final class Client {
     /// What became of one event of a request.
     func hear(_ event: EventRef, _ outcome: Outcome, _ sequence: UInt64?, _ request: Request, _ now: UInt64) {
         switch outcome {
-        case .recorded: auditor.recorded(event, sequence, mayRepeat: request.header != nil)
+        case .recorded:
+            if request.isRepeat { record.coverage[.replayed] += 1 }
+            auditor.recorded(event, sequence, mayRepeat: request.header != nil)
         case .duplicate: auditor.duplicate(event, sequence)
         case .conflict: auditor.conflict(event, sequence)
         case .storageFull, .overloaded: notNow([event], outcome, now)

@@ -5,14 +5,14 @@ public enum Occurrence: Int, CaseIterable, Sendable {
     // What clients did and were told.
     case eventsSent, recorded, duplicate, conflict, refused, storageFull, overloaded, replayed, malformedRequests, garbage, queries
     // The network.
-    case connections, resets, halfOpen, pieces, glued, networkStalls, slowReaders, serverClosed, abandoned, timeouts
+    case connections, resets, halfOpen, halfCloses, pieces, glued, networkStalls, slowReaders, serverClosed, abandoned, timeouts
     // The disk.
     case readErrors, writeErrors, syncErrors, otherErrors, persistentErrors, shortWrites, noSpace, diskFilled, droppedPages, evictedPages
     case tornWrites, lostWrites, survivingWrites, lostNames, diskStalls
     // The process.
     case starts, failedStarts, kills, powerLosses, deathsInCall, deathsInStart, storageStops, cleanStops
     case commits, marks, segments, preparationsRefused, recoveriesWithCut, cutHeaders, extended, blankRemoved
-    case keyRunsWritten, keyRunsMerged, keyFailures, keyRunsRefused, keyReads
+    case keyRunsWritten, keyRunsMerged, keyFailures, keyRunsRefused, keyReads, harmedFiles, removedFiles
     case stalledInput, clockForward, clockBack, sleeps, batchesReplayed, eventsReplayed
     case bookFolds, booksLost, booksSaved
 }

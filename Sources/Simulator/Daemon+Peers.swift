@@ -8,7 +8,7 @@ internal import Server
 extension Daemon {
     /// A peer calls; false when the daemon takes no more.
     func accept(_ connection: FakeConnection, at clock: FakeClock) -> Bool {
-        guard !isDraining, let id = server.connected(.local, at: clock.instant) else { return false }
+        guard !isDraining, let id = server.connected(plan.isRemote ? .remote : .local, at: clock.instant) else { return false }
         connection.isAccepted = true
         peers.append(Peer(connection: connection, id: id))
         return true

@@ -290,6 +290,25 @@ final class FakeDisk: @unchecked Sendable {
         file.pages = [Page](repeating: .clean, count: (file.live.count + FakeDisk.page - 1) / FakeDisk.page)
     }
 
+    /// Changes a byte of a file in this directory, or takes the file away; nothing when there is none.
+    func harm(_ folder: FolderName) {
+        let names = folders[folder.rawValue].files.keys.sorted()
+        guard !names.isEmpty else { return }
+        let name = dice.pick(names)
+        guard let file = folders[folder.rawValue].files[name] else { return }
+        if file.live.isEmpty || dice.below(3) == 0 {
+            folders[folder.rawValue].files[name] = nil
+            folders[folder.rawValue].changes.append(.removed(name))
+            record.coverage[.removedFiles] += 1
+        } else {
+            let place = dice.flip() ? dice.below(min(4096, file.live.count)) : dice.below(file.live.count)
+            file.live[place] ^= 1 << UInt8(dice.below(8))
+            file.pages[place / FakeDisk.page] = .dirty
+            record.coverage[.harmedFiles] += 1
+        }
+        record.note("harmed", "\(folders[folder.rawValue].name)/\(name)")
+    }
+
     private func isSame(_ file: File, _ range: Range<Int>) -> Bool {
         guard file.durable.count >= range.upperBound else { return false }
         return file.live.withUnsafeBytes { live in

@@ -38,11 +38,15 @@ struct Plan {
     var headerRate = 0
     var queryRate = 0
 
+    /// Peers come over TCP and need a key.
+    var isRemote = false
+
     // The network, each per connection and step.
     var wholeRate = 0
     var byteRate = 0
     var resetRate = 0
     var halfOpenRate = 0
+    var halfCloseRate = 0
     var networkStallRate = 0
     var slowReaderRate = 0
     /// Bytes the kernel takes for a peer that does not read.
@@ -56,6 +60,8 @@ struct Plan {
     var persistentRate = 0
     var dropRate = 0
     var evictRate = 0
+    /// Files that can be made again are changed or taken away between two lives: the keys' runs, the books.
+    var harmRate = 0
     var diskStallRate = 0
     var fillRate = 0
     /// Directory entries survive a power loss in any combination, not only up to some point.
@@ -116,6 +122,8 @@ struct Plan {
         byteRate = dice.pick([0, 50_000, 500_000])
         resetRate = cuts.of(1_500, 12_000)
         halfOpenRate = level().of(500, 4_000)
+        halfCloseRate = level().of(2_000, 20_000)
+        isRemote = dice.below(3) == 0
         networkStallRate = level().of(2_000, 20_000)
         slowReaderRate = level().of(1_000, 10_000)
         window = dice.pick([256, 4096, 65536])
@@ -128,6 +136,7 @@ struct Plan {
         persistentRate = dice.pick([0, 200_000, 800_000])
         dropRate = dice.pick([0, 300_000, 1_000_000])
         evictRate = dice.pick([0, 300_000, 1_000_000])
+        harmRate = level().of(100_000, 500_000)
         diskStallRate = level().of(5_000, 50_000)
         fillRate = level().of(500, 4_000)
         unorderedNames = dice.flip()
@@ -145,6 +154,7 @@ struct Plan {
     mutating func calm() {
         resetRate = 0
         halfOpenRate = 0
+        halfCloseRate = 0
         networkStallRate = 0
         slowReaderRate = 0
         readErrorRate = 0

@@ -147,7 +147,33 @@ public final class Simulation {
         die(loses: true)
         startAt = clock.monotonic
         start()
-        if self.daemon == nil { record.fail("the daemon does not start on a good disk") }
+        guard record.failure == nil else { return }
+        guard let last = self.daemon else { return record.fail("the daemon does not start on a good disk") }
+        checkCounts(last)
+    }
+
+    /// Z7: in a life in which no answer is lost, the daemon counts what its clients count.
+    private func checkCounts(_ daemon: Daemon) {
+        plan.events = 30
+        (plan.duplicateRate, plan.conflictRate, plan.invalidRate, plan.keylessRate) = (250_000, 200_000, 150_000, 100_000)
+        (plan.headerRate, plan.queryRate) = (0, 0)
+        workload.begin(plan)
+        clients = [ClientKind.binary, .array, .single].enumerated().map { number, kind in
+            Client(100 + number, kind, plan, dice.fork(), auditor, record, canary: options.canary)
+        }
+        for client in clients { client.isCalm = true }
+        let before = record.coverage
+        let end = clock.monotonic + Simulation.patience
+        while record.failure == nil, workload.left > 0 || !clients.allSatisfy(\.isSettled) {
+            step()
+            if clock.monotonic > end { return record.fail("liveness: thirty events were not answered on a good disk") }
+        }
+        func heard(_ what: Occurrence) -> UInt64 { record.coverage[what] - before[what] }
+        let counters = daemon.server.ledger.counters
+        guard record.failure == nil, daemon.server.metrics.refusedForRoom == 0 else { return }
+        let told = (heard(.recorded), heard(.duplicate), heard(.conflict), heard(.refused))
+        let counted = (counters.recorded, counters.duplicates, counters.conflicts, counters.rejected.reduce(0, +))
+        if told != counted { record.fail("Z7: clients heard \(told), the daemon counted \(counted)") }
     }
 
     // MARK: One step
@@ -259,6 +285,7 @@ public final class Simulation {
     }
 
     private func start() {
+        if !isCalm, dice.happens(plan.harmRate) { disk.harm(dice.below(4) == 0 ? .books : .keys) }
         if !isCalm, plan.deathInCallRate > 0, dice.below(4) == 0 { disk.deathIn = dice.below(120) }
         if options.canary == .cutTooMuch { disk.withoutFaults { cutLastBatch() } }
         do throws(StartFailure) {

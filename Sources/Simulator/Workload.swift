@@ -8,7 +8,7 @@ struct EventRef: Equatable {
 }
 
 struct Workload {
-    private let plan: Plan
+    private var plan: Plan
     private var dice: Dice
     /// Events that are still to be made.
     private(set) var left: Int
@@ -21,6 +21,13 @@ struct Workload {
         self.plan = plan
         self.dice = dice
         left = plan.events
+    }
+
+    /// More events, of another kind; their keys are new all the same.
+    mutating func begin(_ plan: Plan) {
+        self.plan = plan
+        left = plan.events
+        allowed = .max
     }
 
     /// Lets events be made up to so many of all: a run is spread over its steps.
