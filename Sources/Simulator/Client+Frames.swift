@@ -112,6 +112,11 @@ extension Client {
                 return wrong("a good frame was called malformed")
             }
             outstanding.removeFirst()
+        case .overloaded, .storageFull:
+            // The frame as a whole found no room.
+            guard let request = outstanding.first, request.id == header.requestID else { return wrong("an error to nothing") }
+            outstanding.removeFirst()
+            if !request.isMalformed { notNow(request.events, error == .overloaded ? .overloaded : .storageFull, now) }
         default: wrong("error \(error.name)")
         }
     }

@@ -106,6 +106,10 @@ extension Client {
 
     private func settle(_ status: Int, _ body: [UInt8], _ request: Request, _ now: UInt64) {
         guard let reply = JSONText(body) else { return wrong("a body is no JSON: \(status)") }
+        if status == 503, request.acknowledged == nil {
+            if !request.isMalformed { notNow(request.events, .overloaded, now) }
+            return
+        }
         if request.isMalformed {
             // The planted bug counts and says nothing of it: only the journal tells.
             if status != 400, canary != .countBeforeParse { wrong("a request that cannot be read was answered with \(status)") }

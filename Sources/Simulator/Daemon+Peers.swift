@@ -159,6 +159,8 @@ extension Daemon {
             peer.connection.serverEnded = true
             if !reads || dice.flip() { peer.connection.reset() }
             peer.connection.toServer = []
+            server.disconnected(peer.id)
         }
+        forgetWork()
     }
 }

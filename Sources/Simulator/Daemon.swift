@@ -294,7 +294,11 @@ final class Daemon {
         writeNow(job.work)
     }
 
+    /// The process dies while it writes the next batch.
+    var diesWriting = false
+
     private func writeNow(_ batch: UnsafeMutablePointer<BatchBuilder>) {
+        if diesWriting { disk.deathIn = dice.below(4) }
         record.note("commit", "\(batch.pointee.segment):\(batch.pointee.offset)", Int(batch.pointee.eventCount), batch.pointee.writer.count)
         if batch.pointee.isEmpty { record.coverage[.marks] += 1 }
         do throws(StorageError) {
@@ -413,6 +417,12 @@ final class Daemon {
         if counters.recorded != server.ledger.nextSequence - max(sequenceAtStart, 1) {
             record.fail("Z7: \(counters.recorded) counted as recorded, \(server.ledger.nextSequence - sequenceAtStart) have sequences")
         }
+    }
+
+    /// Gives memory back that a process which ends leaves to the kernel.
+    func forgetWork() {
+        if let job = keyJob, job.isDone { _ = server.finishKeyJob(job.work, at: now) }
+        keyJob = nil
     }
 
     /// Nothing is under way.

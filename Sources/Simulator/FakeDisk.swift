@@ -232,7 +232,7 @@ final class FakeDisk: @unchecked Sendable {
     func powerLost() {
         isDead = false
         deathIn = nil
-        let keep = dice.pick([0, 100_000, 500_000, 500_000, 900_000, 1_000_000])
+        let keep = dice.pick([0, 300_000, 500_000, 500_000, 700_000, 1_000_000])
         for index in folders.indices {
             settleNames(&folders[index], keep)
             for name in folders[index].files.keys.sorted() {

@@ -161,6 +161,7 @@ struct Plan {
         writeErrorRate = 0
         syncErrorRate = 0
         otherErrorRate = 0
+        persistentRate = 0
         diskStallRate = 0
         fillRate = 0
         killRate = 0

@@ -197,7 +197,7 @@ public final class Simulation {
         for connection in calling where !daemon.accept(connection, at: clock) { connection.reset() }
         calling = []
         daemon.turn(clock)
-        if disk.isDead { die(loses: dice.flip()) } else if daemon.end != nil { ended(daemon) }
+        if disk.isDead { die(loses: daemon.diesWriting || dice.flip()) } else if daemon.end != nil { ended(daemon) }
     }
 
     private func call() -> FakeConnection? {
@@ -236,6 +236,10 @@ public final class Simulation {
         if dice.happens(plan.killRate) { return die(loses: false) }
         if dice.happens(plan.powerRate) {
             // More often than chance would have it, while something is being written.
+            if dice.flip() {
+                daemon.diesWriting = true
+                return
+            }
             if dice.flip() { daemon.workUntilDeath(after: dice.below(5)) }
             return die(loses: true)
         }
