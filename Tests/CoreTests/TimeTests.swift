@@ -43,6 +43,40 @@ import Testing
     #expect(read > 3_000)
 }
 
+/// The hour decides the period an event is booked in. Ten years back and ahead, at the hour's edges, in every form a client may
+/// write: offsets of zones in summer and winter, fractions of any length, leap seconds.
+@Test func aHundredThousandInstantsFallIntoTheHourPythonSays() throws {
+    var random = Seeded(5_5)
+    func pad(_ value: Int, _ width: Int) -> String { String(repeating: "0", count: max(0, width - String(value).count)) + String(value) }
+    var questions: [String] = []
+    for _ in 0..<100_000 {
+        let date = CivilDate(daysSinceEpoch: Int.random(in: 16_000...24_500, using: &random))
+        var text = "\(date.year)-" + pad(date.month, 2) + "-" + pad(date.day, 2) + "T"
+        let edge = Int.random(in: 0..<4, using: &random)
+        let (minute, second) =
+            switch edge {
+            case 0: (0, 0)
+            case 1: (59, 59)
+            case 2: (59, 60)
+            default: (Int.random(in: 0...59, using: &random), Int.random(in: 0...59, using: &random))
+            }
+        text += pad(Int.random(in: 0...23, using: &random), 2) + ":" + pad(minute, 2) + ":" + pad(second, 2)
+        text += ["", ".000000000", ".000000001", ".999999999", ".9999999999", ".5"].randomElement(using: &random)!
+        text += ["Z", "z", "+00:00", "-00:00", "+01:00", "+02:00", "-05:00", "-04:00", "+05:45", "+14:00", "-11:59"]
+            .randomElement(using: &random)!
+        questions.append(text)
+    }
+    let answers = try Oracle.answers("instant", to: questions)
+    for (text, expected) in zip(questions, answers) {
+        guard let nanoseconds = Int64(expected), let got = Timestamp(rfc3339: text) else {
+            Issue.record("\(text): Python says \(expected)")
+            continue
+        }
+        let hour = nanoseconds >= 0 ? nanoseconds / 3_600_000_000_000 : -((-nanoseconds + 3_599_999_999_999) / 3_600_000_000_000)
+        if got.nanoseconds != nanoseconds || got.hour != hour { Issue.record("\(text): \(got.nanoseconds), hour \(got.hour)") }
+    }
+}
+
 @Test func writingAnInstantAgreesWithPython() throws {
     var random = Seeded(1_970)
     var instants: [Int64] = [

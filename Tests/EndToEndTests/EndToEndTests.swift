@@ -106,6 +106,22 @@ struct StorageTests {
     @Test(.timeLimit(.minutes(5))) func aSlowDiskOnlySlows() throws { try scenario("slow_disk") }
     @Test(.timeLimit(.minutes(5))) func aDiskMayFillAndEmptyAgainAndAgain() throws { try scenario("full_disks") }
     @Test(.timeLimit(.minutes(5))) func crashesUnderEveryKindOfLoadLoseNothing() throws { try scenario("crash_cycles") }
+    @Test(.timeLimit(.minutes(5))) func leftoversBlockNothingThatIsNotDamage() throws { try scenario("leftovers") }
+    @Test(.timeLimit(.minutes(5))) func aReaderMadeFromThePageFindsTheSame() throws { try scenario("read_by_the_page") }
+}
+
+/// books.db decides nothing; rows X1 to X3.
+struct BooksTests {
+    @Test(.timeLimit(.minutes(5))) func failuresOfTheBooksAreNotNoticedByIngestion() throws { try scenario("failing_books") }
+    @Test(.timeLimit(.minutes(5))) func booksThatCannotBeUsedAreSaidAndMadeAnew() throws { try scenario("odd_books") }
+    @Test(.timeLimit(.minutes(5))) func aKillInsideTheBooksCountsNothingTwice() throws { try scenario("killed_in_the_books") }
+    @Test(.timeLimit(.minutes(5))) func readersOfTheBooksFindThemWhole() throws { try scenario("read_meanwhile") }
+}
+
+/// Once, to the last digit, everywhere; rows D2 and D6.
+struct ExactnessTests {
+    @Test(.timeLimit(.minutes(5))) func retriesAreAnsweredFromTheOriginal() throws { try scenario("retries") }
+    @Test(.timeLimit(.minutes(5))) func oneJournalMeansTheSameInEveryProcess() throws { try scenario("same_everywhere") }
 }
 
 struct KeyTests {

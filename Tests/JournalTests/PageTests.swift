@@ -82,3 +82,33 @@ private func hexLines(_ bytes: ArraySlice<UInt8>) -> [String] {
     }
     #expect(tested == Set(letters))
 }
+
+/// The grammar names every type of fact by its number, and its headers are as long as their offset tables say.
+@Test func theGrammarOnThePageIsWhole() throws {
+    let page = try source("protocol/journal.md")
+    let start = try #require(page.range(of: "## Grammar"))
+    let end = try #require(page.range(of: "## Files"))
+    let grammar = String(page[start.upperBound..<end.lowerBound])
+    var named: [UInt8] = []
+    for match in grammar.matches(of: /(?m)^    ([a-z-]+) += %x([0-9A-F]{2}) length/) {
+        let number = try #require(UInt8(match.2, radix: 16))
+        named.append(number)
+        let name = "\(try #require(FactType(rawValue: number)).name)"
+        #expect(match.1.filter { $0 != "-" } == name.lowercased(), "type \(number)")
+    }
+    // What stands in condensed files only is on the page of retention.
+    #expect(named == FactType.allCases.map(\.rawValue).filter { $0 < FactType.place.rawValue })
+    let sizes = ["crc": 4, "u16": 2, "u32": 4, "u64": 8, "time": 8, "journal-id": 16, "%xFF": 1, "%s\"PurserJ\"": 7, "%s\"PB1\"": 3]
+    for (rule, length) in [("header-block", SegmentFormat.headerBytes), ("batch-header", BatchBuilder.headerBytes)] {
+        let line = try #require(grammar.split(separator: "\n").first { $0.hasPrefix("    \(rule) ") })
+        var sum = 0
+        for field in line.split(separator: "=")[1].split(separator: " ") {
+            if let zeros = field.wholeMatch(of: /([0-9]+)%x00/) {
+                sum += Int(zeros.1) ?? 0
+            } else {
+                sum += try #require(sizes[String(field)], "\(field)")
+            }
+        }
+        #expect(sum == length, "\(rule)")
+    }
+}

@@ -21,8 +21,9 @@ final class KeyDisk: Storage {
         var calls = 0
         var reads = 0
         var stopAt = Int.max
-        /// The call that fails, once.
+        /// The call that fails, once or for good.
         var failAt = Int.max
+        var isPersistent = false
         var code: Int32 = 28
     }
 
@@ -53,9 +54,10 @@ final class KeyDisk: Storage {
     func stop(at call: Int) { state.withLock { $0.stopAt = $0.calls + call } }
     /// No more failures.
     func heal() { state.withLock { $0.failAt = .max } }
-    func fail(at call: Int, code: Int32 = 28) {
+    func fail(at call: Int, code: Int32 = 28, persistent: Bool = false) {
         state.withLock { state in
             state.failAt = state.calls + call
+            state.isPersistent = persistent
             state.code = code
         }
     }
@@ -88,7 +90,8 @@ final class KeyDisk: Storage {
     private static func count(_ state: inout State, _ operation: StorageError.Operation, _ file: String) throws(StorageError) {
         state.calls += 1
         if state.calls >= state.stopAt { throw StorageError(operation: operation, errno: 5, file: file) }
-        if state.calls == state.failAt { throw StorageError(operation: operation, errno: state.code, file: file) }
+        let fails = state.isPersistent ? state.calls >= state.failAt : state.calls == state.failAt
+        if fails { throw StorageError(operation: operation, errno: state.code, file: file) }
     }
 
     private static func node(_ state: State, _ operation: StorageError.Operation, _ file: String) throws(StorageError) -> Int {

@@ -152,20 +152,88 @@ import Testing
     try keys.restarted().check()
 }
 
+/// Keys whose next work is a table to write and runs to merge.
+private func prepared() throws -> Keys {
+    var fixed = Dice(17)
+    let keys = try Keys(hotKeys: 30)
+    for _ in 0..<4 {
+        // In four sections: the files are small, and so are the calls between two syncs.
+        keys.record((0..<30).map { _ in fixed.next() >> 6 })
+        keys.work()
+    }
+    keys.record((0..<30).map { _ in fixed.next() >> 6 })
+    return keys
+}
+
+@Test func anyCallOfTheStoreMayFailInEveryWay() throws {
+    var dice = Dice(41)
+    let whole = try prepared()
+    let before = whole.disk.calls
+    whole.work()
+    let calls = whole.disk.calls - before
+    var runs = 0
+    for call in 1...calls {
+        for code in [5, 28, 4, 24] as [Int32] {
+            for persistent in [false, true] {
+                let keys = try prepared()
+                keys.disk.fail(at: call, code: code, persistent: persistent)
+                keys.work(60)
+                #expect(keys.index.counters.failures > 0, "call \(call)")
+                let left = keys.disk.afterPowerLoss { dice.oneIn(2) }
+                // The same process: what it could not write it still knows, and writes later.
+                keys.disk.heal()
+                try keys.check()
+                keys.now += 60_000_000_000
+                keys.work()
+                try keys.check()
+                #expect(keys.index.memoryKeys == 0 && !keys.index.isFailing)
+                // The next one, with the power gone at the failure.
+                let fresh = try keys.restarted(left)
+                try fresh.check()
+                fresh.work()
+                try fresh.check()
+                runs += 1
+            }
+        }
+    }
+    print("key store sweep: \(runs) runs over \(calls) calls")
+    #expect(runs == calls * 8 && calls > 30)
+}
+
+@Test func aFailureWhileOpeningTheRunsIsRefusedOrMadeUpFor() throws {
+    var dice = Dice(43)
+    let keys = try prepared()
+    keys.work(2)
+    let files = keys.disk.files
+    let probe = KeyDisk(files)
+    _ = try keys.restarted(probe)
+    var (refused, opened) = (0, 0)
+    for call in 1...probe.calls {
+        for code in [5, 28, 4, 24] as [Int32] {
+            for persistent in [false, true] {
+                let disk = KeyDisk(files)
+                disk.fail(at: call, code: code, persistent: persistent)
+                do {
+                    // What could not be read comes from the journal.
+                    let fresh = try keys.restarted(disk)
+                    disk.heal()
+                    try fresh.check()
+                    opened += 1
+                } catch is StorageError {
+                    refused += 1
+                }
+                disk.heal()
+                let after = try keys.restarted(dice.oneIn(2) ? disk : disk.afterPowerLoss { dice.oneIn(2) })
+                try after.check()
+            }
+        }
+    }
+    print("key store, opening: \(opened) opened, \(refused) refused")
+    #expect(opened > 100 && refused > 0)
+}
+
 @Test func aCrashAnywhereLosesNothing() throws {
     var dice = Dice(31)
-    // What is done after the journal is complete: tables are written and merged.
-    func prepared() throws -> Keys {
-        var fixed = Dice(17)
-        let keys = try Keys(hotKeys: 30)
-        for _ in 0..<4 {
-            // In four sections: the files are small, and so are the calls between two syncs.
-            keys.record((0..<30).map { _ in fixed.next() >> 6 })
-            keys.work()
-        }
-        keys.record((0..<30).map { _ in fixed.next() >> 6 })
-        return keys
-    }
     let whole = try prepared()
     let before = whole.disk.calls
     whole.work()

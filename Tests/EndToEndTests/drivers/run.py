@@ -9,10 +9,12 @@ warnings.simplefilter("ignore", DeprecationWarning)
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import books_scenarios  # noqa: E402
 import crash_scenarios  # noqa: E402
 import bench_scenarios  # noqa: E402
 import durability_scenarios  # noqa: E402
 import event_scenarios  # noqa: E402
+import exactness_scenarios  # noqa: E402
 import harness  # noqa: E402
 import http_scenarios  # noqa: E402
 import key_scenarios  # noqa: E402
@@ -31,6 +33,8 @@ for module in (
     durability_scenarios,
     crash_scenarios,
     storage_scenarios,
+    books_scenarios,
+    exactness_scenarios,
     key_scenarios,
     price_scenarios,
     tool_scenarios,

@@ -261,7 +261,7 @@ def failing_keys(case):
 
 def slow_disk(case):
     """A sync that takes its time: nothing is acknowledged early, memory is bounded, reads are answered, everything arrives."""
-    waits = [10, 100, 1000, 3000, *map(int, os.environ.get("PURSER_SLOW_MS", "").split())]
+    waits = [10, 100, 300, 1000, 3000, *map(int, os.environ.get("PURSER_SLOW_MS", "").split())]
     for number, wait in enumerate(waits):
         state = case.folder / f"w{number}"
         series = Series(case, f"w{number}", number)
@@ -373,7 +373,7 @@ def goes_on(case, series, daemon, what):
 
 def full_disks(case):
     """No room, then room, again and again without a restart; filled by another file, by the journal itself, or too small at first."""
-    cycles = int(os.environ.get("PURSER_FULL_CYCLES", "12"))
+    cycles = int(os.environ.get("PURSER_FULL_CYCLES", "15"))
     disk = Disk(case, f"{24 + cycles * 3}m")
     try:
         series = Series(case, "full")
