@@ -66,13 +66,29 @@ extension Drive {
 
     private mutating func finish(_ number: Int, status: Int) {
         readers[number].input.removeAll(keepingCapacity: true)
-        let latency = UInt64(max(0, Clock.monotonic - readers[number].due))
-        if status != 200 {
-            result.readFailures += 1
-        } else if isMeasuring {
-            if readers[number].isAboutMargins { result.margins.record(latency) } else { result.events.record(latency) }
-        }
+        if status == 200 { record(number, until: Clock.monotonic) } else { result.readFailures += 1 }
         readers[number].isAsking = false
         readers[number].due += Int64(1e9 / options.readRate)
+    }
+
+    private mutating func record(_ number: Int, until now: Int64) {
+        let due = readers[number].due
+        guard isMeasured(due: due) else { return }
+        let latency = UInt64(max(0, now - due))
+        if readers[number].isAboutMargins { result.margins.record(latency) } else { result.events.record(latency) }
+    }
+
+    /// At the end, what was due in the window and not answered, or not even asked because the question before it took so long, counts
+    /// with the time it has waited: at least so long it would have taken.
+    mutating func closeReaders() {
+        let now = Clock.monotonic
+        for i in 0..<readers.count {
+            while isMeasured(due: readers[i].due) {
+                if !readers[i].isAsking { readers[i].asked += 1 }
+                record(i, until: now)
+                readers[i].isAsking = false
+                readers[i].due += Int64(1e9 / options.readRate)
+            }
+        }
     }
 }

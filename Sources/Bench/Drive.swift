@@ -182,7 +182,7 @@ public struct Drive: ~Copyable {
                 break
             }
             if phase == .draining {
-                if waiting == 0 { break }
+                if waiting == 0, !readers.contains(where: \.isAsking) { break }
                 drainEnd = min(drainEnd, now + options.patience)
                 if now >= drainEnd { break }
             }
@@ -194,6 +194,7 @@ public struct Drive: ~Copyable {
             for i in 0..<max(0, count) { handle(ready[i]) }
         }
         for lane in 0..<laneCount { countUnanswered(lanes[lane]) }
+        closeReaders()
         return result
     }
 
@@ -204,6 +205,9 @@ public struct Drive: ~Copyable {
             result.windowNanoseconds = windowEnd - windowStart
             result.clientCPU = Clock.ownCPU - cpuAtStart
             edge(.windowEnds)
+        } else {
+            // It never began: nothing is measured.
+            windowEnd = windowStart
         }
         phase = .draining
     }
@@ -236,7 +240,8 @@ public struct Drive: ~Copyable {
         if schedule == nil { refill(number) }
     }
 
-    var isMeasuring: Bool { phase == .window }
+    /// Whether what was due at an instant is measured.
+    func isMeasured(due: Int64) -> Bool { phase != .warmUp && due >= windowStart && due < windowEnd }
 
     mutating func fail(_ why: String) { if result.failure == nil { result.failure = why } }
 
@@ -369,7 +374,7 @@ public struct Drive: ~Copyable {
             result.windowMessages += 1
             result.windowBytes += pool.messages[Int(entry.message)].length
         }
-        if entry.due >= windowStart, entry.due < windowEnd, phase != .warmUp { result.latency.record(UInt64(max(0, now - entry.due))) }
+        if isMeasured(due: entry.due) { result.latency.record(UInt64(max(0, now - entry.due))) }
         lanes[number].release(place)
         waiting -= 1
     }

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,4 +61,9 @@ int32_t purser_peer_process(int fd) {
 
 const void *purser_find(const void *bytes, size_t count, const void *pattern, size_t length) {
     return memmem(bytes, count, pattern, length);
+}
+
+uint64_t purser_file_system(const char *path) {
+    struct statfs status;
+    return statfs(path, &status) == 0 ? (uint32_t)status.f_type : 0;
 }

@@ -42,6 +42,14 @@ struct BenchCommand: ParsableCommand {
             valueName: "dir"))
     var state: String?
 
+    @Flag(help: "Measure a private daemon against every target, in under three minutes.")
+    var suite = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Rows of the suite, separated by commas: \(SuiteGroup.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "rows"))
+    var rows: String?
+
     @Flag(help: "Leave the private daemon's directory behind.")
     var keep = false
 
@@ -108,12 +116,20 @@ struct BenchCommand: ParsableCommand {
         try check(readers, 0...Drive.mostReaders, "--readers")
         try check(readRate, 1...10_000, "--read-rate")
         if start, options.to != nil { throw ValidationError("--start measures a daemon of its own: it does not go with --to") }
+        if suite, start || tcp || options.to != nil || rate != nil {
+            throw ValidationError(
+                "--suite starts its own daemon and chooses its own loads; it goes with --state, --seconds, --rows and --keep")
+        }
+        if rows != nil, !suite { throw ValidationError("--rows goes with --suite") }
+        _ = try groups()
         if tcp, !start { throw ValidationError("--tcp goes with --start; else --to tcp:HOST:PORT") }
     }
 
     func run() throws {
         Abandonment.watch()
-        if start {
+        if suite {
+            try runSuite()
+        } else if start {
             var daemon = try BenchDaemon(in: state, keeps: keep)
             defer { daemon.end() }
             try daemon.start()
@@ -128,6 +144,34 @@ struct BenchCommand: ParsableCommand {
                     target: target, key: try options.key(for: target), process: pid ?? BenchTarget.process(behind: target), state: state,
                     isPrivate: false))
         }
+    }
+
+    /// The rows that were chosen.
+    private func groups() throws -> Set<SuiteGroup> {
+        guard let rows else { return Set(SuiteGroup.allCases) }
+        return Set(
+            try rows.split(separator: ",").map { name in
+                guard let group = SuiteGroup(rawValue: String(name)) else {
+                    throw ValidationError("--rows: there is no row \(String(name).printable)")
+                }
+                return group
+            })
+    }
+
+    private func runSuite() throws {
+        let isShown = Terminal.errorIsTerminal
+        var suite = BenchSuite(daemon: try BenchDaemon(in: state, keeps: keep), groups: try groups(), seconds: seconds) { row in
+            if isShown { Terminal.status("\r\u{1B}[K\(row) …") }
+        }
+        defer { suite.daemon.end() }
+        var trouble: (any Error)?
+        do { try suite.run() } catch { trouble = error }
+        if isShown { Terminal.status("\r\u{1B}[K") }
+        // What was measured is shown, whatever came after.
+        if !suite.rows.isEmpty { Terminal.print(options.json ? suite.json.json : suite.text(Terminal.style)) }
+        if let trouble { throw trouble }
+        if !suite.isOK { throw Failure.refused("") }
+        if Interruption.hasHappened { throw Failure(status: 130, message: "") }
     }
 
     private func measure(_ host: BenchHost) throws {

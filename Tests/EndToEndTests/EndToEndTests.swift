@@ -84,6 +84,7 @@ struct ToolTests {
 struct BenchTests {
     @Test(.timeLimit(.minutes(5))) func everyWayOfSendingIsMeasuredAndAgrees() throws { try scenario("measured_by_the_tool") }
     @Test(.timeLimit(.minutes(5))) func aLostEventFailsTheVerdict() throws { try scenario("bench_finds_a_loss") }
+    @Test(.timeLimit(.minutes(5))) func theSuiteHasARowForEveryTarget() throws { try scenario("bench_of_every_target") }
     @Test(.timeLimit(.minutes(5))) func aMeasurementCanBeCutShort() throws { try scenario("bench_is_interrupted") }
 }
 

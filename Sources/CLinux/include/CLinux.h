@@ -35,6 +35,9 @@ int purser_open_direct(const char *path);
 /// Writes at `offset`; the bytes are on disk when it returns (RWF_DSYNC).
 int64_t purser_write_durable(int fd, const void *bytes, size_t count, int64_t offset);
 
+/// The magic number of the file system that a path is on (statfs(2)); 0 when that cannot be told.
+uint64_t purser_file_system(const char *path);
+
 /// The process at the other end of a Unix socket, -1 when that is not known.
 int32_t purser_peer_process(int fd);
 

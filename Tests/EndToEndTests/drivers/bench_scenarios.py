@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import struct
@@ -151,8 +152,27 @@ def bench_is_interrupted(case):
     case.equal([p.name for p in case.folder.iterdir() if "bench" in p.name], [], "what is left behind")
 
 
+def bench_of_every_target(case):
+    """The suite has a row for every target, and a row that was measured says what it found and what it was measured on."""
+    rows = "start,batch,single,stall,check,sealing,growth"
+    suite = decode(case.tool("bench", "--suite", "--rows", rows, "--seconds", "1", "--state", case.folder, "--json"))
+    case.expect(suite["ok"] and suite["events"] > 0 and suite["processors"] > 0 and suite["fileSystem"], f"the suite: {suite}")
+    case.equal(
+        [row["row"] for row in suite["rows"]],
+        ["start", "start", "batch", "batch", "batch", "single", "stall", "check", "sealing", "growth"],
+        "the rows",
+    )
+    for row in suite["rows"]:
+        measured = row["row"] in ("start", "batch", "single")
+        case.expect((row["word"] in ("reached", "missed")) == measured, f"{row['what']}: {row['word']}")
+        case.expect(not measured or re.search(r"\d", row["measured"]) and row["figures"], f"{row['what']}: {row}")
+    case.equal([p.name for p in case.folder.iterdir() if "bench" in p.name], [], "what is left behind")
+    case.tool("bench", "--suite", "--rows", "start,nonsense", status=2)
+
+
 SCENARIOS = {
     "measured_by_the_tool": measured_by_the_tool,
     "bench_finds_a_loss": bench_finds_a_loss,
+    "bench_of_every_target": bench_of_every_target,
     "bench_is_interrupted": bench_is_interrupted,
 }
