@@ -40,6 +40,8 @@ public struct RepriceQuery: Sendable {
     public var filter: EventFilter
     /// Only events with a lower sequence: those that are recorded while a run goes on have newer prices than the run.
     public var below: UInt64 = .max
+    /// Whether events that are no longer kept are passed over; otherwise a range that has any is refused.
+    public var passesDropped = false
     public init(prices: PriceTexts, filter: EventFilter) {
         self.prices = prices
         self.filter = filter

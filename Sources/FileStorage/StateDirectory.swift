@@ -10,6 +10,9 @@ extension FileStorage {
     /// Where the files of idempotency keys are.
     public static func keysDirectory(of state: String) -> String { state + "/keys" }
 
+    /// Where others that read the journal keep their positions; need not exist.
+    public static func followersDirectory(of state: String) -> String { state + "/followers" }
+
     /// Makes the state directory with its parents, and the directories of journal and keys in it, each readable by their owner only,
     /// and makes their names durable. Existing directories stay as they are; one that cannot be written, or a file in its
     /// place, is an error (`create`, with EACCES, ENOTDIR, …).

@@ -7,14 +7,22 @@
 
 internal import Core
 
+/// How far condensing has come.
+public enum CondenserProgress: Equatable, Sendable {
+    /// There is more to read.
+    case goesOn
+    /// The file is whole and durable and stands for these segments, which may be removed.
+    case condensed(CondensedRange, droppedEvents: UInt64, fileBytes: Int)
+}
+
+/// Condensing under way, whatever the disk.
+public protocol Condensing: AnyObject {
+    /// Reads on for a step. After an error there is nothing to go on with.
+    func step() throws(JournalError) -> CondenserProgress
+}
+
 /// Condenses the segments from one on, up to a last one or as many as one file takes.
-public final class Condenser<S: Storage> {
-    public enum Progress: Equatable, Sendable {
-        /// There is more to read.
-        case goesOn
-        /// The file is whole and durable and stands for these segments, which may be removed.
-        case condensed(CondensedRange)
-    }
+public final class Condenser<S: Storage>: Condensing {
 
     /// Journal that one step reads at least.
     static var stepBytes: Int { 2 << 20 }
@@ -75,8 +83,7 @@ public final class Condenser<S: Storage> {
         }
     }
 
-    /// Reads on for a step. After an error there is nothing to go on with.
-    public func step() throws(JournalError) -> Progress {
+    public func step() throws(JournalError) -> CondenserProgress {
         var left = Condenser.stepBytes
         var isEnough = false
         let visit: (BatchInfo, UnsafeRawBufferPointer) throws -> Bool = { [self] info, body in
@@ -100,17 +107,25 @@ public final class Condenser<S: Storage> {
             return .goesOn
         }
         do {
-            return .condensed(try finish())
+            return try finish()
         } catch {
             throw JournalError(error)
         }
     }
 
     /// Removes the segments that a condensed file stands for, lowest first, and the unfinished file of an attempt that failed.
-    public static func removeCovered(_ storage: S, _ range: CondensedRange) throws(StorageError) {
+    /// The result is how many bytes they had.
+    @discardableResult
+    public static func removeCovered(_ storage: S, _ range: CondensedRange) throws(StorageError) -> Int {
         let numbers = try storage.list().compactMap(SegmentFormat.number(ofFile:)).filter { range.covers($0) }.sorted()
-        for number in numbers { try storage.remove(SegmentFormat.fileName(number)) }
+        var bytes = 0
+        for number in numbers {
+            let file = SegmentFormat.fileName(number)
+            bytes += try storage.size(file)
+            try storage.remove(file)
+        }
         if !numbers.isEmpty { try storage.syncDirectory() }
+        return bytes
     }
 
     /// Removes what is there of a file that will not be finished.
@@ -227,7 +242,7 @@ public final class Condenser<S: Storage> {
         }
     }
 
-    private func finish() throws -> CondensedRange {
+    private func finish() throws -> CondenserProgress {
         guard let info = lastRead else { throw JournalError.damage(file: SegmentFormat.fileName(first), offset: 0, reason: .missingBatch) }
         let range = CondensedRange(first: first, last: max(first, info.position.segment))
         try refuseGap(info, after: range)
@@ -257,7 +272,7 @@ public final class Condenser<S: Storage> {
         try storage.sync(CondensedRange.unfinishedFile)
         try storage.rename(CondensedRange.unfinishedFile, to: range.fileName)
         try storage.syncDirectory()
-        return range
+        return .condensed(range, droppedEvents: dropped.events, fileBytes: size)
     }
 
     /// The next segment must go on where the last batch ended: were it to go on elsewhere, batches would be missing.

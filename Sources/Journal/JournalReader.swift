@@ -105,6 +105,32 @@ public struct JournalReader<S: Storage>: Sendable {
         }
     }
 
+    /// Hands on every batch of a condensed file, also while the segments it stands for are still there; stops early when `visit`
+    /// returns false.
+    public func forEachBatch(
+        of file: CondensedHeader, _ visit: (BatchInfo, UnsafeRawBufferPointer) throws -> Bool
+    ) throws(JournalError) {
+        do {
+            let (name, first) = (file.range.fileName, file.range.first)
+            let seed = file.id.seed(condensedFrom: first)
+            var window = SegmentWindow(storage)
+            window.open(name)
+            var offset = SegmentFormat.headerBytes
+            while true {
+                let (check, body) = try window.batch(at: offset, segment: first, seed: seed, end: file.fileBytes)
+                guard case .good(let info) = check, info.isCondensed else {
+                    throw JournalError.damage(file: name, offset: offset, reason: check == .none ? .missingBatch : .batchBody)
+                }
+                let goesOn: Bool
+                do { goesOn = try visit(info, body) } catch { throw JournalError(error) }
+                offset += info.paddedLength
+                if !goesOn || info.endsCondensed { return }
+            }
+        } catch {
+            throw JournalError(error)
+        }
+    }
+
     /// The segment after the condensed file that stands for `number` and is not called after it; nil when there is none.
     private func segment(afterCovered number: UInt32) throws(StorageError) -> UInt32? {
         CondensedRange.all(in: try storage.list()).first { $0.covers(number) }.map { $0.last + 1 }

@@ -109,6 +109,8 @@ public struct StoredResponses: Sendable {
     private var entries: [UInt64: Entry] = [:]
     private var order: [UInt64] = []
     private var head = 0
+    /// Replies before it are gone.
+    private var keptFrom = JournalPosition.start
     public static let retention: Int64 = 24 * Timestamp.nanosecondsPerHour
 
     public init() {}
@@ -117,9 +119,13 @@ public struct StoredResponses: Sendable {
 
     /// Position of the reply kept for a scope, if it is younger than a day.
     public func position(_ scope: UInt64, now: Timestamp) -> JournalPosition? {
-        guard let entry = entries[scope], now.nanoseconds - entry.at.nanoseconds < StoredResponses.retention else { return nil }
+        guard let entry = entries[scope], now.nanoseconds - entry.at.nanoseconds < StoredResponses.retention,
+            entry.position >= keptFrom
+        else { return nil }
         return entry.position
     }
+
+    mutating func forget(before position: JournalPosition) { keptFrom = position }
 
     mutating func insert(_ scope: UInt64, _ position: JournalPosition, at: Timestamp) {
         if entries.updateValue(Entry(position: position, at: at), forKey: scope) == nil { order.append(scope) }
@@ -163,6 +169,9 @@ extension Ledger {
         batch.writer.append(fact)
         return applyKey(fact)
     }
+
+    /// Segments before this position are condensed: no reply is read there any more.
+    public mutating func forgetResponses(before position: JournalPosition) { dropResponses(before: position) }
 
     /// Keeps a reply for its `Idempotency-Key`.
     public mutating func store(_ response: ResponseFact, into batch: inout BatchBuilder) {

@@ -403,6 +403,7 @@ public struct Ledger: ~Copyable {
     mutating func row(of reference: StringID) -> UnsafeMutablePointer<Account> { accounts.row(reference) }
     mutating func applyKey(_ fact: KeyFact) -> Bool { keys.apply(fact) }
     mutating func storeResponse(_ scope: UInt64, _ position: JournalPosition, at: Timestamp) { responses.insert(scope, position, at: at) }
+    mutating func dropResponses(before position: JournalPosition) { responses.forget(before: position) }
     mutating func restoreString(_ id: StringID, _ text: UnsafeRawBufferPointer, segment: UInt32) -> Bool {
         strings.restore(id, text, segment: segment)
     }

@@ -139,13 +139,14 @@ final class Books {
     // MARK: - Flushing
 
     /// Writes everything since the last flush in one transaction. After an error nothing of it is in the file.
-    func flush(_ folder: borrowing Folder, _ state: BooksState) throws(SQLiteError) {
+    func flush(_ folder: borrowing Folder, _ dropped: Dropped, _ state: BooksState) throws(SQLiteError) {
         try database.execute("BEGIN IMMEDIATE")
         do {
             try write(folder.delta)
             try lookups.flush()
             for chunk in folder.chunks.unstored { try write(chunk) }
             for mark in folder.corrections.marks { try write(mark) }
+            if dropped.isDirty { try write(dropped) }
             try put("position", Int64(bitPattern: state.position.raw))
             try put("last_crc", Int64(state.lastCRC))
             try put("folded_at", state.foldedAt.nanoseconds)
@@ -236,6 +237,44 @@ final class Books {
         putCorrection.bind(3, mark.flags)
         putCorrection.bind(4, mark.cost)
         try putCorrection.run()
+    }
+
+    // MARK: - What was dropped
+
+    func dropped() throws(SQLiteError) -> Dropped {
+        var dropped = Dropped()
+        let rows = try Statement(database, "SELECT key, value FROM meta WHERE key LIKE 'dropped%'")
+        while try rows.step() {
+            let value = UInt64(bitPattern: rows.integer(1))
+            switch String(decoding: rows.bytes(0), as: UTF8.self) {
+            case "dropped_kept_from": dropped.keptFrom = JournalPosition(raw: value)
+            case "dropped_events": dropped.events = value
+            case "dropped_next_sequence": dropped.nextSequence = value
+            default: break
+            }
+        }
+        var hours: [Int32] = []
+        let stored = try Statement(database, "SELECT hour FROM dropped_hours ORDER BY hour")
+        while try stored.step() { hours.append(Int32(truncatingIfNeeded: stored.integer(0))) }
+        dropped.load(hours: hours)
+        return dropped
+    }
+
+    private func write(_ dropped: Dropped) throws(SQLiteError) {
+        let insert = try Statement(database, "INSERT OR IGNORE INTO dropped_hours VALUES(?1)")
+        for hour in dropped.unstored {
+            insert.bind(1, Int64(hour))
+            try insert.run()
+        }
+        try put("dropped_kept_from", Int64(bitPattern: dropped.keptFrom.raw))
+        try put("dropped_events", Int64(bitPattern: dropped.events))
+        try put("dropped_next_sequence", Int64(bitPattern: dropped.nextSequence))
+        // Nobody asks for them any more.
+        for (table, column) in [("chunks", "end_position"), ("corrections", "position")] {
+            let delete = try Statement(database, "DELETE FROM \(table) WHERE \(column) <= ?1")
+            delete.bind(1, Int64(bitPattern: dropped.keptFrom.raw))
+            try delete.run()
+        }
     }
 
     // MARK: - Chunks

@@ -62,6 +62,7 @@ struct Folder: ~Copyable {
     }
 
     mutating func fold(_ batch: BatchInfo, _ body: UnsafeRawBufferPointer, into lookups: Lookups) throws(FoldError) {
+        guard !batch.isCondensed else { return try fold(condensed: batch, body, into: lookups) }
         chunks.begin(at: batch.position, firstSequence: batch.firstSequence)
         stagedCount = 0
         var reader = FactReader(body)
@@ -75,16 +76,9 @@ struct Folder: ~Copyable {
                 counted += 1
                 first = min(first, time)
                 last = max(last, time)
-            case FactType.string.rawValue:
-                var text = ByteReader(fact.payload)
-                let id = text.varint()
-                guard !text.failed, let number = StringID(exactly: id), NumberSet.isNumber(number) else { throw .badFact(fact.offset) }
-                let bytes = text.bytes(text.remaining)
-                do { try lookups.add(name: number, bytes) } catch { throw .sqlite(error) }
+            case FactType.string.rawValue: try lookups.fold(string: fact)
             case FactType.customer.rawValue:
-                guard let customer = CustomerFact(fact.payload) else { throw .badFact(fact.offset) }
-                guard customer.reference == noString || NumberSet.isNumber(customer.reference) else { throw .badFact(fact.offset) }
-                do { try lookups.apply(customer, origin: batch.position(ofBodyOffset: fact.offset)) } catch { throw .sqlite(error) }
+                try lookups.fold(customer: fact, origin: batch.position(ofBodyOffset: fact.offset))
             case FactType.correction.rawValue:
                 guard let correction = Correction(fact.payload) else { throw .badFact(fact.offset) }
                 corrections.add(CorrectionMark(correction, at: batch.position(ofBodyOffset: fact.offset)))
@@ -98,6 +92,36 @@ struct Folder: ~Copyable {
         earliest = min(earliest, first)
         latest = max(latest, last)
         chunks.end(at: batch.end, events: counted, earliest: first, latest: last)
+    }
+
+    /// A batch of a condensed file: sums in the place of events. No chunk describes it, because no event can be read there.
+    private mutating func fold(
+        condensed batch: BatchInfo, _ body: UnsafeRawBufferPointer, into lookups: Lookups
+    ) throws(FoldError) {
+        var reader = FactReader(body)
+        var stood: JournalPosition?
+        while let fact = reader.next() {
+            let origin = stood ?? batch.position(ofBodyOffset: fact.offset)
+            stood = nil
+            switch fact.type {
+            case .string: try lookups.fold(string: fact)
+            case .customer: try lookups.fold(customer: fact, origin: origin)
+            case .place: stood = PlaceFact.read(fact.payload)
+            case .met:
+                guard let met = MetFact(fact.payload), NumberSet.isNumber(met.reference) else { throw .badFact(fact.offset) }
+                do { try lookups.met(customer: met.reference, origin: origin, at: met.at) } catch { throw .sqlite(error) }
+            case .sums:
+                guard let sums = SumsFact(fact.payload) else { throw .badFact(fact.offset) }
+                delta.add(Figures(sums), to: delta.find(CellKey(sums)))
+            case .dropped:
+                guard let dropped = DroppedFact(fact.payload) else { throw .badFact(fact.offset) }
+                events += dropped.events
+                earliest = min(earliest, dropped.earliest.nanoseconds)
+                latest = max(latest, dropped.latest.nanoseconds)
+            default: break
+            }
+        }
+        if reader.failed { throw .badFact(body.count) }
     }
 
     /// Decodes an event and puts it on the stage; the result is its time in nanoseconds. Decoded here and nowhere passed on:
@@ -149,6 +173,22 @@ struct Folder: ~Copyable {
     }
 }
 
+extension Lookups {
+    fileprivate func fold(string fact: Fact) throws(FoldError) {
+        var text = ByteReader(fact.payload)
+        let id = text.varint()
+        guard !text.failed, let number = StringID(exactly: id), NumberSet.isNumber(number) else { throw .badFact(fact.offset) }
+        let bytes = text.bytes(text.remaining)
+        do { try add(name: number, bytes) } catch { throw .sqlite(error) }
+    }
+
+    fileprivate func fold(customer fact: Fact, origin: JournalPosition) throws(FoldError) {
+        guard let customer = CustomerFact(fact.payload) else { throw .badFact(fact.offset) }
+        guard customer.reference == noString || NumberSet.isNumber(customer.reference) else { throw .badFact(fact.offset) }
+        do { try apply(customer, origin: origin) } catch { throw .sqlite(error) }
+    }
+}
+
 extension EventFact {
     @inline(__always) var sums: EventSums {
         EventSums(
@@ -170,6 +210,16 @@ extension CellKey {
         provider = event.provider
         eventName = event.eventName
         hour = Int32(truncatingIfNeeded: event.occurredAt.nanoseconds / Timestamp.nanosecondsPerHour)
+    }
+
+    init(_ sums: SumsFact) {
+        self.init()
+        customer = sums.customer
+        feature = sums.feature
+        model = sums.model
+        provider = sums.provider
+        eventName = sums.eventName
+        hour = sums.hour
     }
 
     init(_ correction: borrowing Correction) {
@@ -199,6 +249,18 @@ extension Figures {
         inputTokens = -Int128(correction.counts.inputTokens.millionths)
         outputTokens = -Int128(correction.counts.outputTokens.millionths)
         revenue = -Int128(correction.counts.revenue.picodollars)
+    }
+
+    /// What dropped events come to.
+    init(_ sums: SumsFact) {
+        self.init()
+        events = sums.events
+        unpriced = sums.unpriced
+        usageUnits = sums.usageUnits
+        inputTokens = sums.inputTokens
+        outputTokens = sums.outputTokens
+        cost = sums.cost
+        revenue = sums.revenue
     }
 
     /// What an event adds at its current cost.

@@ -16,6 +16,12 @@ extension Projection {
             // Whatever was in the way, the file is the last state known to be good.
             guard reload() else { return false }
         }
+        if looksForDropped {
+            do { try lookForDropped() } catch {
+                fail("\(error)")
+                return false
+            }
+        }
         if position > durableEnd { rebuild(because: "it was ahead of the journal") }
         var budget = bytes
         while position < durableEnd {
@@ -52,7 +58,7 @@ extension Projection {
                 guard failure == nil else { return false }
                 isVerified = true
                 position = batch.end
-                lastCRC = batch.crc
+                lastCRC = batch.chainCRC
                 foldedAt = batch.openedAt
                 left -= batch.paddedLength
                 return left > 0 && !isFull
@@ -141,7 +147,7 @@ extension Projection {
     // MARK: - Flushing
 
     /// Whether anything is folded that is not in the file.
-    public var isDirty: Bool { position != storedPosition }
+    public var isDirty: Bool { position != storedPosition || dropped.isDirty }
 
     /// Flushes when ten seconds are over since the last flush. True unless a flush was due and failed.
     @discardableResult
@@ -166,7 +172,7 @@ extension Projection {
         state.latest = folder.latest
         state.events = folder.events
         do {
-            try books.flush(folder, state)
+            try books.flush(folder, dropped, state)
         } catch {
             failedFlushes += 1
             flushError = "\(path): \(error.message) (SQLite \(error.code))"
@@ -175,6 +181,7 @@ extension Projection {
             return false
         }
         folder.stored()
+        dropped.stored()
         storedPosition = position
         flushError = nil
         retryAfter = .min

@@ -13,6 +13,7 @@ extension Projection {
     func repriceBlock(_ query: RepriceQuery, from place: JournalPosition) throws(QueryError) -> CorrectionBlock {
         guard let lookups = books?.lookups else { throw QueryError.unavailable }
         let filter = try ResolvedFilter(query.filter, lookups)
+        if !query.passesDropped { try refuseDropped("pricing again", filter) }
         let pricer = try pricer(query.prices)
         var block = CorrectionBlock()
         var derivations: [Int32: StringID] = [:]
@@ -42,6 +43,11 @@ extension Projection {
     /// The next corrections that take run `run` back: of its corrections from `place` to `end` those that are still the last of
     /// their event. `scanned` counts all of the run's.
     func reverseBlock(_ run: UInt32, from place: JournalPosition, to end: JournalPosition) throws(QueryError) -> CorrectionBlock {
+        guard place >= dropped.keptFrom else {
+            throw .refused(
+                status: 409, code: "events_dropped",
+                message: "Run \(run) corrected events that are no longer kept (journal_retention): it stays as it is")
+        }
         let end = min(end, position)
         var block = CorrectionBlock()
         block.pricesAreIndexes = false

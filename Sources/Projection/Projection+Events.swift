@@ -44,6 +44,12 @@ extension Projection {
             json.append(",\"nextCursor\":\"")
             EventCursor.write(next, to: &json)
             json.append(0x22)
+        } else if !dropped.isEmpty {
+            json.append(",\"dropped\":{\"events\":")
+            json.append(unsigned: dropped.events)
+            json.append(",\"throughSequence\":")
+            json.append(unsigned: dropped.nextSequence - 1)
+            json.append(0x7D)
         }
         json.append(0x7D)
         return json
@@ -91,7 +97,9 @@ extension Projection {
     /// Where the event of a key stands: at `position` if that is right, else wherever it is found.
     func find(_ key: [UInt8], at position: JournalPosition?, into buffer: inout ByteWriter) throws(QueryError) -> JournalPosition {
         let wanted = EventKey(key)
-        if let position, let event = try readEvent(at: position, into: &buffer), wanted.isKey(of: event) { return position }
+        if let position, position >= dropped.keptFrom, let event = try readEvent(at: position, into: &buffer), wanted.isKey(of: event) {
+            return position
+        }
         var place: JournalPosition?
         try forEachChunk(from: 0, to: .max) { (chunk) throws(QueryError) in
             guard chunk.mayHold([wanted.probe]) else { return true }
@@ -101,7 +109,7 @@ extension Projection {
             }
             return place == nil
         }
-        guard let place else { throw QueryError.notFound("Event") }
+        guard let place else { throw noSuchEvent }
         return place
     }
 

@@ -29,6 +29,8 @@ extension Projection {
 
     private func addEvents(_ plan: MarginsPlan, _ filter: ResolvedFilter, _ groups: inout MarginGroups) throws(QueryError) {
         guard plan.readsEverything || !plan.eventHours.isEmpty else { return }
+        let gone = plan.readsEverything ? dropped.lastHour(from: plan.from, to: plan.to) : plan.eventHours.last { dropped.holds($0) }
+        if let gone { throw QueryError.eventsDropped(plan.readsEverything ? "this filter" : "a bound inside an hour", after: gone) }
         let from = plan.readsEverything ? plan.from : Int64(plan.eventHours[0]) * Timestamp.nanosecondsPerHour
         let to = plan.readsEverything ? plan.to : Int64(plan.eventHours.last! + 1) * Timestamp.nanosecondsPerHour
         // Stretches of journal, newest first; chunks that follow each other are read as one.

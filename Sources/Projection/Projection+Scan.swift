@@ -12,10 +12,22 @@ extension Projection {
         guard let books else { return }
         let unstored = folder.chunks.unstored
         for chunk in unstored.reversed() where chunk.latest >= from && chunk.earliest < to && chunk.firstSequence < below {
-            guard try visit(chunk) else { return }
+            guard let kept = kept(chunk) else { return }
+            guard try visit(kept) else { return }
         }
         let end = unstored.first?.position ?? JournalPosition(raw: UInt64(Int64.max))
-        try books.forEachChunk(before: end, from: from, to: to, below: below, visit)
+        try books.forEachChunk(before: end, from: from, to: to, below: below) { (chunk) throws(QueryError) in
+            guard let kept = kept(chunk) else { return false }
+            return try visit(kept)
+        }
+    }
+
+    /// What is kept of a chunk: a batch that ends one may stand in the next segment.
+    private func kept(_ chunk: Chunk) -> Chunk? {
+        guard chunk.end > dropped.keptFrom else { return nil }
+        var chunk = chunk
+        chunk.position = max(chunk.position, dropped.keptFrom)
+        return chunk
     }
 
     /// The events from one place of the journal to another, in order, with the position of each, until `visit` returns false.
@@ -75,11 +87,12 @@ extension Projection {
         from place: JournalPosition, to end: JournalPosition, _ mayHold: (Chunk) -> Bool
     ) throws(QueryError) -> (list: [(from: JournalPosition, to: JournalPosition)], next: JournalPosition?) {
         guard let books else { throw QueryError.unavailable }
+        let place = max(place, dropped.keptFrom)
         var list: [(from: JournalPosition, to: JournalPosition)] = []
         var budget = scanBytes
         var next: JournalPosition?
         func take(_ chunk: Chunk) -> Bool {
-            guard chunk.end > place else { return true }
+            guard chunk.end > place, let chunk = kept(chunk) else { return true }
             guard chunk.position < end else { return false }
             guard budget > 0 else {
                 next = max(place, chunk.position)

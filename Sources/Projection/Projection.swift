@@ -57,6 +57,9 @@ public final class Projection {
     /// nil only while a new file cannot be made.
     var books: Books?
     var folder = Folder()
+    var dropped = Dropped()
+    /// Whether condensed files may have come since the last look.
+    var looksForDropped = true
     var zones = ZoneCache()
     /// The price book asked for last, and the pricer of the last block of corrections.
     var lastBook: (texts: PriceTexts, book: PriceBook)?
@@ -123,6 +126,8 @@ public final class Projection {
         folder.earliest = state.earliest
         folder.latest = state.latest
         folder.events = state.events
+        dropped = try books.dropped()
+        looksForDropped = true
         if let chunk = try books.lastChunk(), chunk.isUnfinished { folder.chunks.resume(chunk) }
         caughtUp = false
         isVerified = false

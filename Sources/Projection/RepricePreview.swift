@@ -69,6 +69,7 @@ final class RepricePreview: LongQuery {
     init(_ query: RepriceQuery, _ projection: Projection, freshAsOf: Timestamp) throws(QueryError) {
         guard let books = projection.books else { throw QueryError.unavailable }
         filter = try ResolvedFilter(query.filter, books.lookups)
+        try projection.refuseDropped("pricing again", filter)
         pricer = Pricer(try projection.priceBook(query.prices))
         self.freshAsOf = freshAsOf
         end = projection.position

@@ -11,7 +11,7 @@ internal import Core
 
 enum Schema {
     /// Raised whenever a table or the meaning of a column changes; a file of another version is made anew.
-    static let version: Int64 = 2
+    static let version: Int64 = 3
     /// "Purs", in the header of the file.
     static let applicationID: Int64 = 0x5075_7273
 
@@ -50,6 +50,7 @@ enum Schema {
             earliest INTEGER NOT NULL, latest INTEGER NOT NULL, filter BLOB NOT NULL);
         CREATE TABLE corrections(
             sequence INTEGER PRIMARY KEY, position INTEGER NOT NULL, flags INTEGER NOT NULL, cost INTEGER NOT NULL);
+        CREATE TABLE dropped_hours(hour INTEGER PRIMARY KEY);
         \(view("hourly", .hour)); \(view("daily", .day)); \(view("monthly", .month)); \(view("totals", .all));
         CREATE VIEW customer_list AS SELECT n.text AS customer, c.first_name, c.last_name, c.email, c.phone_number,
             CASE c.source WHEN 1 THEN 'EVENT_AUTO_CREATED' ELSE 'MANUAL' END AS source,

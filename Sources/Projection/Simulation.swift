@@ -38,6 +38,7 @@ final class Simulation: LongQuery {
         guard let books = projection.books else { throw QueryError.unavailable }
         groups = MarginGroups(query.groupBy)
         filter = try ResolvedFilter(query.filter, books.lookups)
+        try projection.refuseDropped("a simulation", filter)
         pricer = Pricer(try projection.priceBook(query.prices), substitutions: query.substitutions)
         repricesGiven = query.repricesGiven
         self.freshAsOf = freshAsOf

@@ -256,7 +256,7 @@ public final class EventLoop {
             queryThread.ask(queries, durableEnd: server.pointee.pipeline.durableEnd)
         }
         prepareSegment()
-        if drainDeadline == 0, let job = server.pointee.startKeyJob(at: instant) { keyThread.give(job) }
+        if drainDeadline == 0, let job = server.pointee.startJob(at: instant) { keyThread.give(job) }
         if let failure = server.pointee.failure { fail(failure) }
         // What was resumed while output went out may have more to say: turn again instead of sleeping on it.
         if !server.pointee.dirty.isEmpty { uv_async_send(journalAsync) }
@@ -278,7 +278,10 @@ public final class EventLoop {
     }
 
     private func keyJobDone() {
-        guard let job = keyThread.takeDone(), let error = server.pointee.finishKeyJob(job, at: instant) else { return }
+        guard let job = keyThread.takeDone() else { return }
+        let error = server.pointee.finishJob(job, at: instant)
+        queryThread.letGo(before: server.pointee.keptFrom)
+        guard let error else { return }
         let cause = String(cString: strerror(error.errno))
         options.log("keys: \(error.operation) of \(error.file) failed: \(cause); tried again in \(Limits.dedupRetrySeconds) s")
     }
@@ -304,6 +307,8 @@ public final class EventLoop {
             server.pointee.sweep(at: now)
             let folded = queryThread.folded
             server.pointee.recordProjection(position: folded)
+            let books = queryThread.books
+            server.pointee.recordBooks(durable: books.durable, keptFrom: books.keptFrom)
         }
         if server.pointee.pipeline.isFull, now.monotonic - lastRetry > 1_000_000_000 {
             lastRetry = now.monotonic

@@ -1,5 +1,6 @@
-// KeyThread: the thread that writes and merges the files of idempotency keys. It does one piece of work at a time and, what is not
-// urgent, no more than half of the time and at a low priority: it may take hours, and the journal and the loop are in a hurry.
+// KeyThread: the thread that writes and merges the files of idempotency keys, and drops segments whose events are no longer kept.
+// It does one piece of work at a time and, what is not urgent, no more than half of the time and at a low priority: it may take hours,
+// and the journal and the loop are in a hurry.
 
 internal import CUV
 internal import Glibc
@@ -12,8 +13,8 @@ final class KeyThread {
     private let async: UnsafeMutablePointer<uv_async_t>
 
     // Under the mutex.
-    private var given: KeyJob?
-    private var done: KeyJob?
+    private var given: (any BackgroundJob)?
+    private var done: (any BackgroundJob)?
     private var stopping = false
 
     /// `async` wakes the loop when a piece of work is done.
@@ -29,7 +30,7 @@ final class KeyThread {
     }
 
     /// Hands over a piece of work; the one before must have been taken back.
-    func give(_ job: KeyJob) {
+    func give(_ job: any BackgroundJob) {
         uv_mutex_lock(mutex)
         given = job
         uv_cond_signal(condition)
@@ -37,7 +38,7 @@ final class KeyThread {
     }
 
     /// The piece of work that was done, once.
-    func takeDone() -> KeyJob? {
+    func takeDone() -> (any BackgroundJob)? {
         uv_mutex_lock(mutex)
         defer { uv_mutex_unlock(mutex) }
         let job = done
@@ -75,7 +76,7 @@ final class KeyThread {
     }
 
     /// Waits for work; nil when there will be none.
-    private func next() -> KeyJob? {
+    private func next() -> (any BackgroundJob)? {
         uv_mutex_lock(mutex)
         defer { uv_mutex_unlock(mutex) }
         while given == nil, !stopping { uv_cond_wait(condition, mutex) }

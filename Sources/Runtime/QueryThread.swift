@@ -16,6 +16,12 @@ public protocol QueryEngine: AnyObject {
     /// Called when there is nothing else to do; writes out what has waited long enough.
     func idle()
     var position: JournalPosition { get }
+    /// Everything before it is stored: it is not read again unless what was stored is lost.
+    var durablePosition: JournalPosition { get }
+    /// Nothing before it is read.
+    var keptFrom: JournalPosition { get }
+    /// Segments were condensed: lets go of them.
+    func segmentsCondensed()
     /// Writes out everything.
     func close()
 }
@@ -42,6 +48,10 @@ final class QueryThread {
     // Under the mutex.
     private var durableEnd: JournalPosition
     private var foldedTo = JournalPosition.start
+    private var storedTo = JournalPosition.start
+    private var readsFrom = JournalPosition.start
+    /// Segments before it are condensed.
+    private var condensedBefore = JournalPosition.start
     private var asked = FairQueue()
     private var answered: [Answered] = []
     /// Bytes of those answers: the loop takes them at once, unless it has no time; then they do not pile up.
@@ -94,6 +104,20 @@ final class QueryThread {
         return foldedTo
     }
 
+    /// How far the projection is stored, and from where on it reads.
+    var books: (durable: JournalPosition, keptFrom: JournalPosition) {
+        uv_mutex_lock(mutex)
+        defer { uv_mutex_unlock(mutex) }
+        return (storedTo, readsFrom)
+    }
+
+    /// Segments before `position` are condensed; `books` says when nobody here reads them any more.
+    func letGo(before position: JournalPosition) {
+        uv_mutex_lock(mutex)
+        condensedBefore = position
+        uv_mutex_unlock(mutex)
+    }
+
     func stop() {
         uv_mutex_lock(mutex)
         stopping = true
@@ -118,6 +142,8 @@ final class QueryThread {
         while true {
             uv_mutex_lock(mutex)
             foldedTo = engine.position
+            storedTo = engine.durablePosition
+            readsFrom = engine.keptFrom
             while asked.isEmpty, unfinished.isEmpty, durableEnd <= foldedTo, !stopping {
                 // Nothing to fold: wait, but wake now and then to write out what was folded.
                 sleeping = true
@@ -130,6 +156,7 @@ final class QueryThread {
             var fresh: [PendingQuery] = []
             while fresh.count < QueryThread.turn, let query = asked.popFirst() { fresh.append(query) }
             let stop = stopping
+            let isCondensed = condensedBefore > readsFrom
             uv_mutex_unlock(mutex)
 
             if stop {
@@ -137,6 +164,7 @@ final class QueryThread {
                 engine.close()
                 return
             }
+            if isCondensed { engine.segmentsCondensed() }
             if fresh.isEmpty {
                 if end > engine.position { _ = engine.catchUp(through: end) }
                 engine.idle()

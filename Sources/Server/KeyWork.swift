@@ -5,9 +5,8 @@ internal import Core
 public import Journal
 internal import Ledger
 
-/// A piece of work on the files of keys, for a thread that may wait for the disk. The loop gives it away, the thread performs it,
-/// the loop takes it back; who hands it over sees to it that each sees what the other did.
-public final class KeyJob: @unchecked Sendable {
+/// A piece of work on the files of keys.
+public final class KeyJob: BackgroundJob, @unchecked Sendable {
     private let store: KeyStore
     private let work: KeyWork
     var result = KeyResult.retired

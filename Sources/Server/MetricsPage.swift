@@ -46,6 +46,7 @@ struct MetricsPage {
     var pendingBytes: Int
     var committedBytes: UInt64
     var segment: UInt32
+    var retention: RetentionPlan
     var lag: UInt64
     var storageFull: Bool
     var version: String
@@ -101,6 +102,12 @@ struct MetricsPage {
         counter(&output, "purser_journal_bytes_total", "Bytes of journal made durable since start.", committedBytes)
         gauge(&output, "purser_journal_pending_bytes", "Bytes sealed and not yet durable.", UInt64(pendingBytes))
         gauge(&output, "purser_journal_segment", "Number of the segment in use.", UInt64(segment))
+        gauge(&output, "purser_journal_first_segment", "Number of the first segment that is kept.", UInt64(retention.firstSegment))
+        gauge(&output, "purser_journal_bytes", "Files of segments, the one ahead included.", UInt64(max(0, retention.segmentBytes)))
+        gauge(
+            &output, "purser_journal_condensed_bytes", "Files that stand for segments that were dropped.", UInt64(retention.condensedBytes))
+        gauge(&output, "purser_journal_dropped_events", "Events that are kept in sums only.", retention.droppedEvents)
+        counter(&output, "purser_retention_failures_total", "Times segments could not be dropped.", retention.failures)
         counter(&output, "purser_stalls_total", "Times a connection waited for room in the journal.", server.stalls)
         gauge(&output, "purser_storage_full", "1 while the disk has no room for the next segment.", storageFull ? 1 : 0)
         gauge(&output, "purser_projection_lag_bytes", "Bytes of journal not yet in the rollups.", lag)

@@ -219,7 +219,8 @@ extension Server {
                 queryBytes: askedQueries.bytes, capacity: capacity),
             clockBehind: pipelineBox.pointee.clockBehind(now.wall), ready: unreadiness == nil,
             pendingBytes: pipelineBox.pointee.pendingBytes, committedBytes: pipelineBox.pointee.committedBytes,
-            segment: pipelineBox.pointee.currentSegment, lag: lag, storageFull: pipelineBox.pointee.isFull, version: options.version)
+            segment: pipelineBox.pointee.currentSegment, retention: retention, lag: lag, storageFull: pipelineBox.pointee.isFull,
+            version: options.version)
         answer(&context, 200, content: .prometheus) { page.write(to: &$0) }
     }
 

@@ -30,7 +30,8 @@ extension Server {
         guard ledger.totalUnpriced > 0, !lane.expectsPricing, ledger.runs.count < Limits.correctionRuns else { return }
         var filter = EventFilter()
         filter.unpriced = true
-        let query = RepriceQuery(prices: ledger.shelf.texts, filter: filter)
+        var query = RepriceQuery(prices: ledger.shelf.texts, filter: filter)
+        query.passesDropped = true
         lane.waiting.append(
             CorrectionJob(work: .reprice(query, .pricing, filter: Array("{\"unpriced\":true}".utf8)), requester: nil))
         advanceLane()

@@ -72,6 +72,16 @@ public struct Server: ~Copyable {
     public var window: DedupWindow
     /// Writes and merges idempotency keys on disk, on a thread of its own; nil when they stay in memory.
     let keys: KeyStore?
+    /// How long events are kept, and the dropping of those that are not.
+    public var retention = RetentionPlan(length: nil)
+    /// Drops segments, on the same thread; nil: nothing is ever dropped.
+    let retainer: Retainer?
+    var jobIsOut = false
+    /// Whether the last piece of work was on the files of keys.
+    var keysHadTurn = false
+    /// How far the projection's file goes, and where the projection begins to read.
+    var booksDurable = JournalPosition.start
+    var booksKeptFrom = JournalPosition.start
     public var firstKey: FirstKey?
 
     let slots: UnsafeMutablePointer<Connection>
@@ -130,10 +140,11 @@ public struct Server: ~Copyable {
 
     public init(
         ledger: consuming Ledger, pipeline: consuming CommitPipeline, storage: any Storage, options: ServerOptions,
-        keys: KeyStore? = nil, connections: Int = Limits.connections, random: UInt64
+        keys: KeyStore? = nil, followers: (any Storage)? = nil, connections: Int = Limits.connections, random: UInt64
     ) {
         self.ledger = ledger
         self.keys = keys
+        retainer = Retainer(storage, followers.map { Followers($0) })
         window = DedupWindow(length: options.dedupWindow)
         pipelineBox = .allocate(capacity: 1)
         pipelineBox.initialize(to: pipeline)
@@ -338,6 +349,7 @@ public struct Server: ~Copyable {
     /// Segment `number` is zero-filled, or could not be.
     public mutating func segmentPrepared(_ number: UInt32, succeeded: Bool, at instant: Instant) {
         now = instant
+        if succeeded { retention.segmentBytes += options.segmentBytes }
         pipelineBox.pointee.prepared(number, succeeded: succeeded)
         resumeStalled(at: instant)
         writeCorrections()

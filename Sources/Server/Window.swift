@@ -17,10 +17,11 @@ public struct FirstKey: Sendable {
 
 extension Server {
     /// What a reload may change.
-    public mutating func reconfigure(corsOrigins: [String], dedupWindow: Int64, socketRules: SocketRules?) {
+    public mutating func reconfigure(corsOrigins: [String], dedupWindow: Int64, journalRetention: Int64? = nil, socketRules: SocketRules?) {
         options.corsOrigins = corsOrigins
         options.dedupWindow = dedupWindow
         window.length = dedupWindow
+        retention.length = journalRetention
         guard options.socketRules != socketRules else { return }
         options.socketRules = socketRules
         // Of open connections, too: one that is no longer named is told so when it next says something.
@@ -32,6 +33,7 @@ extension Server {
     /// Moves the start of the dedup window; called about once a second.
     mutating func moveWindow() {
         window.passed(now.monotonic, end: pipelineBox.pointee.durableEnd)
+        retention.passed(now.monotonic, end: pipelineBox.pointee.durableEnd)
         ledger.dedup.expiredBefore = window.start()
     }
 

@@ -29,7 +29,7 @@ public struct CommandLineOptions: Sendable {
           --version         print the version
           --help            print this
 
-        Configuration: state, listen, allow_remote, dedup_window ("35d"), segment_size ("64MiB"), prices_dir,
+        Configuration: state, listen, allow_remote, dedup_window ("35d"), journal_retention ("forever"), segment_size ("64MiB"), prices_dir,
         price_refresh ("24h"; off unless given), price_refresh_from ("genai-prices", "litellm", an https address or a file), cors_origins,
         unix_allow (["user:app=ingest", "group:ops"]).
 

@@ -17,6 +17,8 @@ public struct Configuration: Sendable {
     public var listen: [Address] = []
     public var allowRemote = false
     public var dedupWindow = Int64(Limits.dedupWindowDays) * 86_400 * 1_000_000_000
+    /// Nanoseconds that events are kept one by one; nil for good.
+    public var journalRetention: Int64?
     /// Keys kept in memory before they are written to disk.
     public var dedupHotKeys = Limits.dedupHotKeys
     /// Size of the journal segments begun from here on.
@@ -50,6 +52,7 @@ public struct Configuration: Sendable {
             for peer in allowed { rules.rules.append(try peer.rule()) }
             configuration.socketRules = rules
         }
+        try configuration.checkRetention()
         if let state = options.state { configuration.state = state }
         if !options.listen.isEmpty { listen = options.listen }
         if listen.isEmpty { listen = defaultListen() }
@@ -99,6 +102,18 @@ public struct Configuration: Sendable {
         return [tcp]
     }
 
+    /// A retry is verified against its record, so that must be there for as long as the key is remembered, with the window's slack.
+    func checkRetention() throws(ConfigurationError) {
+        guard let journalRetention else { return }
+        let hour: Int64 = 3_600 * 1_000_000_000
+        let least = max(dedupWindow + dedupWindow / 32, Int64(Limits.retentionHours) * hour)
+        guard journalRetention < least else { return }
+        let hours = (least + hour - 1) / hour
+        throw ConfigurationError(
+            text: "journal_retention is too short: keys are remembered for dedup_window and a 32nd of it, and replies for a day; "
+                + "it must be \(hours)h or more")
+    }
+
     // MARK: The file
 
     private mutating func read(_ file: String, _ listen: inout [String]) throws(ConfigurationError) {
@@ -131,6 +146,11 @@ public struct Configuration: Sendable {
                     throw refuse("dedup_window must be a time like \"35d\", \"12h\" or \"30m\", from 1m to 400d")
                 }
                 dedupWindow = window
+            case ("journal_retention", 1):
+                guard item.kind == .string, item.text == "forever" || Configuration.duration(item.text, mostDays: 36_500) != nil else {
+                    throw refuse("journal_retention must be a time like \"400d\", at most 36500d, or \"forever\"")
+                }
+                journalRetention = Configuration.duration(item.text, mostDays: 36_500)
             case ("dedup_memory_keys", 1):
                 guard item.kind == .integer, let keys = Int(item.text), keys >= 100, keys <= Limits.dedupMemoryKeys / 2 else {
                     throw refuse("dedup_memory_keys must be a number from 100 to \(Limits.dedupMemoryKeys / 2)")
@@ -191,7 +211,7 @@ public struct Configuration: Sendable {
     }
 
     /// `35d`, `12h`, `30m` in nanoseconds.
-    static func duration(_ text: String) -> Int64? {
+    static func duration(_ text: String, mostDays: Int64 = 400) -> Int64? {
         guard let unit = text.last, let count = Int64(text.dropLast()), count > 0, count <= 1_000_000 else { return nil }
         let seconds: Int64
         switch unit {
@@ -201,7 +221,7 @@ public struct Configuration: Sendable {
         default: return nil
         }
         let total = count * seconds
-        guard total <= 400 * 86_400 else { return nil }
+        guard total <= mostDays * 86_400 else { return nil }
         return total * 1_000_000_000
     }
 }

@@ -75,11 +75,13 @@ enum Daemon {
             book: book, seed: keys.seed, random: SystemRandom.next(), keys: keys, hotKeys: configuration.dedupHotKeys)
         let recovered: RecoveredJournal
         var window = DedupWindow(length: configuration.dedupWindow)
+        var retention = RetentionPlan(length: configuration.journalRetention)
         var keyTrouble: StorageError?
         do throws(JournalError) {
             recovered = try Recovery.run(storage, segmentBytes: configuration.segmentBytes, newID: newID) { info, body in
                 progress.read(info.position)
                 window.replayed(info.openedAt, at: info.position)
+                retention.replayed(info.openedAt, at: info.position)
                 ledger.dedup.expiredBefore = window.start()
                 let offset = info.position.offset
                 if let bad = ledger.replay(body, segment: info.position.segment, batchOffset: offset, inWindow: true) {
@@ -118,9 +120,13 @@ enum Daemon {
             tail: recovered.tail, prepared: recovered.lastPrepared, segmentBytes: configuration.segmentBytes, batchBytes: Limits.batchBytes)
         var server = Server(
             ledger: ledger, pipeline: pipeline, storage: storage, options: serverOptions, keys: keys,
+            followers: FileStorage(directory: FileStorage.followersDirectory(of: configuration.state), access: .readOnly),
             connections: descriptors.connections, random: SystemRandom.next())
         window.started(EventLoop.now)
+        retention.started(EventLoop.now, recovered, segmentBytes: segmentBytes(storage))
+        window.forget(before: retention.keptFrom)
         server.window = window
+        server.retention = retention
 
         let keyPath = configuration.state + "/api-key"
         var firstKey: (key: [UInt8], digest: Digest)?
@@ -162,7 +168,9 @@ enum Daemon {
                 } catch {
                     throw ConfigurationError(text: error.description)
                 }
-                server.reconfigure(corsOrigins: fresh.corsOrigins, dedupWindow: fresh.dedupWindow, socketRules: fresh.socketRules)
+                server.reconfigure(
+                    corsOrigins: fresh.corsOrigins, dedupWindow: fresh.dedupWindow, journalRetention: fresh.journalRetention,
+                    socketRules: fresh.socketRules)
                 Log.line("purserd: reloaded; prices \(server.ledger.priceBookVersion), \(server.ledger.priceRowCount) rows")
             } catch {
                 Log.line("purserd: not reloaded, going on as before: \(error.text)")
@@ -185,6 +193,12 @@ enum Daemon {
         case .storage:
             return .storage
         }
+    }
+
+    /// Bytes of all segments, for the metrics; what cannot be asked is left out.
+    private static func segmentBytes(_ storage: FileStorage) -> Int {
+        let names = (try? storage.list()) ?? []
+        return names.filter { SegmentFormat.number(ofFile: $0) != nil }.reduce(0) { $0 + ((try? storage.size($1)) ?? 0) }
     }
 
     /// The files of idempotency keys, as far as they fit the journal. `newID` is what the journal is called when it has not begun.

@@ -36,6 +36,15 @@ final class Books: QueryEngine {
     }
 
     var position: JournalPosition { projection?.position ?? .start }
+    var durablePosition: JournalPosition { projection?.durablePosition ?? .start }
+    var keptFrom: JournalPosition { projection?.keptFrom ?? .start }
+
+    func segmentsCondensed() {
+        guard let projection else { return }
+        projection.segmentsCondensed()
+        _ = projection.catchUp(through: projection.position)
+        report()
+    }
 
     func catchUp(through end: JournalPosition) -> Bool {
         guard let projection else { return true }

@@ -128,6 +128,8 @@ struct ExactnessTests {
 struct KeyTests {
     @Test(.timeLimit(.minutes(5))) func retriesOfKeysOnDiskAreAnsweredFromTheOriginal() throws { try scenario("keys_on_disk") }
     @Test(.timeLimit(.minutes(10))) func crashesWhileKeysGoToDiskLoseNone() throws { try scenario("killed_with_keys_on_disk") }
+    @Test(.timeLimit(.minutes(5))) func eventsPastTheirRetentionStandInSums() throws { try scenario("events_past_their_retention") }
+    @Test(.timeLimit(.minutes(5))) func aCrashWhileDroppingLosesNothing() throws { try scenario("killed_while_dropping") }
 }
 
 struct ProcessTests {

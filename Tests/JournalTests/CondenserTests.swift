@@ -10,7 +10,7 @@ import Testing
 func condense(_ storage: MemoryStorage, _ first: UInt32, _ last: UInt32, removes: Bool = true) throws -> CondensedRange {
     let condenser = try Condenser(storage, from: first, through: last)
     while true {
-        guard case .condensed(let range) = try condenser.step() else { continue }
+        guard case .condensed(let range, _, _) = try condenser.step() else { continue }
         if removes { try Condenser.removeCovered(storage, range) }
         return range
     }

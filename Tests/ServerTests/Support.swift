@@ -141,16 +141,25 @@ final class Host {
     private let hotKeys: Int
     /// Work on the keys' files is done as soon as it is given out.
     var worksOnKeys = true
-    private var keyJob: KeyJob?
+    private var keyJob: (any BackgroundJob)?
+    private let windows: (dedup: Int64, retention: Int64?)?
     /// What the log would say of it.
     var keyTroubles: [StorageError] = []
 
     /// A tcp peer's key, with all scopes, when `key` is given.
     init(
         _ disk: MemoryDisk = MemoryDisk(), connections: Int = 64, key: String? = nil, random: UInt64 = 5,
-        segmentBytes: Int = Host.segmentBytes, keyDisk: MemoryDisk? = nil, hotKeys: Int = 10
+        segmentBytes: Int = Host.segmentBytes, keyDisk: MemoryDisk? = nil, hotKeys: Int = 10,
+        windows: (dedup: Int64, retention: Int64?)? = nil, followers: MemoryDisk? = nil, at start: Instant = Host.start
     ) throws {
         self.disk = disk
+        self.windows = windows
+        now = start
+        var options = ServerOptions()
+        options.segmentBytes = segmentBytes
+        if let windows { options.dedupWindow = windows.dedup }
+        var window = DedupWindow(length: options.dedupWindow)
+        var retention = RetentionPlan(length: windows?.retention)
         self.keyDisk = keyDisk
         self.hotKeys = hotKeys
         self.segmentBytes = segmentBytes
@@ -167,6 +176,9 @@ final class Host {
         let keys = try keyDisk.map { try KeyStore($0, journal: newID, batches: JournalBatches(disk), newSeed: random) }
         var ledger = Ledger(book: book, seed: keys?.seed ?? random, random: random &+ 1, keys: keys, hotKeys: hotKeys)
         let recovered = try Recovery.run(disk, segmentBytes: segmentBytes, newID: newID) { info, body in
+            if windows != nil { window.replayed(info.openedAt, at: info.position) }
+            retention.replayed(info.openedAt, at: info.position)
+            ledger.dedup.expiredBefore = window.start()
             if let bad = ledger.replay(body, segment: info.position.segment, batchOffset: info.position.offset, inWindow: true) {
                 throw Contradiction(offset: bad)
             }
@@ -176,8 +188,15 @@ final class Host {
         let pipeline = CommitPipeline(
             tail: recovered.tail, prepared: recovered.lastPrepared, segmentBytes: segmentBytes, batchBytes: Host.batchBytes)
         server = Server(
-            ledger: ledger, pipeline: pipeline, storage: disk, options: ServerOptions(), keys: keys, connections: connections,
-            random: random)
+            ledger: ledger, pipeline: pipeline, storage: disk, options: options, keys: keys, followers: followers,
+            connections: connections, random: random)
+        if windows != nil {
+            window.started(now.wall)
+            retention.started(now.wall, recovered, segmentBytes: 0)
+            window.forget(before: retention.keptFrom)
+            server.window = window
+            server.retention = retention
+        }
         if let key {
             let text = Array(key.utf8)
             server.firstKey = FirstKey(digest: text.withUnsafeBytes { Digest(sha256: $0) }, hint: ApiKey.hint(text))
@@ -190,8 +209,8 @@ final class Host {
     /// A new daemon on what this one made durable.
     func restarted(segmentBytes: Int = Host.segmentBytes) throws -> Host {
         let host = try Host(
-            MemoryDisk(disk.files), random: 99, segmentBytes: segmentBytes, keyDisk: keyDisk.map { MemoryDisk($0.files) }, hotKeys: hotKeys)
-        host.now = now
+            MemoryDisk(disk.files), random: 99, segmentBytes: segmentBytes, keyDisk: keyDisk.map { MemoryDisk($0.files) }, hotKeys: hotKeys,
+            windows: windows, at: now)
         return host
     }
 
@@ -264,11 +283,11 @@ final class Host {
     /// Does what there is to do on the keys' files, or keeps the first of it.
     func workOnKeys() {
         while true {
-            if keyJob == nil { keyJob = server.startKeyJob(at: now) }
+            if keyJob == nil { keyJob = server.startJob(at: now) }
             guard worksOnKeys, let job = keyJob else { return }
             job.perform()
             keyJob = nil
-            if let trouble = server.finishKeyJob(job, at: now) { keyTroubles.append(trouble) }
+            if let trouble = server.finishJob(job, at: now) { keyTroubles.append(trouble) }
         }
     }
 

@@ -48,6 +48,16 @@ extension DedupIndex {
         }
     }
 
+    /// The lowest segment that files or tables of keys need a batch of: a run is only believed with the batch it ends with.
+    public var oldestBatch: UInt32 {
+        // Files of runs that are gone are still named by the manifest until they are retired.
+        guard retired.isEmpty else { return 0 }
+        var oldest = hot.count > 0 ? lastBatch.segment : .max
+        for i in 0..<runCount { oldest = min(oldest, runs[i].header.batch.segment) }
+        for i in 0..<sealedCount { oldest = min(oldest, sealed[i].batch.segment) }
+        return oldest
+    }
+
     private func place(of number: UInt32) -> Int? { (0..<runCount).first { runs[$0].header.number == number } }
 
     /// What came of the piece of work given out last. The result is a failure worth a line in the log, and whether nothing may be

@@ -42,7 +42,7 @@ public struct DedupIndex: ~Copyable {
     /// Where the events of the open table begin: all before it are in sealed tables and runs.
     private(set) var hotFrom = JournalPosition.start
     private var lastPosition = JournalPosition.start
-    private var lastBatch = JournalPosition.start
+    var lastBatch = JournalPosition.start
 
     /// What `nextWork` gave out and `finished` did not yet take back.
     var work: KeyWork?

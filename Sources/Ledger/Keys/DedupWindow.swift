@@ -30,12 +30,17 @@ public struct DedupWindow: Sendable {
     private var lastMonotonic: UInt64?
     private var reached = JournalPosition.start
 
-    /// `length` in nanoseconds, more than zero.
-    public init(length: Int64) { self.length = max(length, 64) }
+    /// `length` in nanoseconds, more than zero. Marks are kept `spacing` apart, or at a 64th of the window.
+    public init(length: Int64, spacing: Int64 = 600 * 1_000_000_000) {
+        self.length = max(length, 64)
+        longestSpacing = spacing
+    }
 
     /// What one gap between two batches counts for at most, and by how much longer a key is kept for that.
     public var step: Int64 { length / 32 }
-    private var spacing: Int64 { min(600 * 1_000_000_000, length / 64) }
+    /// Time between two marks at least.
+    private var spacing: Int64 { min(longestSpacing, max(1, length / 64)) }
+    private let longestSpacing: Int64
 
     /// A batch of the journal, in order, while it is read at start.
     public mutating func replayed(_ openedAt: Timestamp, at position: JournalPosition) {
@@ -43,6 +48,9 @@ public struct DedupWindow: Sendable {
         lastBatch = openedAt
         mark(position)
     }
+
+    /// Events before this position are gone, whatever the window says.
+    public mutating func forget(before position: JournalPosition) { reached = max(reached, position) }
 
     /// The journal was read to its end, `wall` is the time now.
     public mutating func started(_ wall: Timestamp) {

@@ -21,6 +21,7 @@ import key_scenarios  # noqa: E402
 import price_scenarios  # noqa: E402
 import process_scenarios  # noqa: E402
 import query_scenarios  # noqa: E402
+import retention_scenarios  # noqa: E402
 import storage_scenarios  # noqa: E402
 import tool_scenarios  # noqa: E402
 import wire_scenarios  # noqa: E402
@@ -36,6 +37,7 @@ for module in (
     books_scenarios,
     exactness_scenarios,
     key_scenarios,
+    retention_scenarios,
     price_scenarios,
     tool_scenarios,
     bench_scenarios,
