@@ -107,6 +107,7 @@ struct StorageTests {
     @Test(.timeLimit(.minutes(5))) func aSlowDiskOnlySlows() throws { try scenario("slow_disk") }
     @Test(.timeLimit(.minutes(5))) func aDiskMayFillAndEmptyAgainAndAgain() throws { try scenario("full_disks") }
     @Test(.timeLimit(.minutes(5))) func crashesUnderEveryKindOfLoadLoseNothing() throws { try scenario("crash_cycles") }
+    @Test(.timeLimit(.minutes(5))) func powerLostAtAnyMomentLosesNothing() throws { try scenario("power_lost") }
     @Test(.timeLimit(.minutes(5))) func leftoversBlockNothingThatIsNotDamage() throws { try scenario("leftovers") }
     @Test(.timeLimit(.minutes(5))) func aReaderMadeFromThePageFindsTheSame() throws { try scenario("read_by_the_page") }
 }

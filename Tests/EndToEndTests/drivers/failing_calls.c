@@ -7,7 +7,11 @@
  *
  * CALL is open, read, write, sync (fdatasync and fsync), truncate, rename, unlink. WHAT is a number (errno), `short:K` (a
  * write that takes K bytes and says so), `cut:K:E` (K bytes reach the file, the call fails with errno E), `die:K` (K bytes
- * reach the file, then SIGKILL), `wait:MS`. Each rule says on standard error when it is first followed.
+ * reach the file, then SIGKILL), `wait:MS`, `lie` (a sync that does nothing and says it did). Each rule says on standard error
+ * when it is first followed.
+ *
+ * PURSER_TRACE=FILE,FOLDER writes down what happens to files below FOLDER, in order and with the monotonic clock: a write before
+ * it is made, a sync after it returned. From that, power_scenarios.py makes what a disk may hold after any moment.
  *
  * Unlike `strace -e inject` it can stop a write short, counts over all threads, and costs no process switch per call.
  */
@@ -15,13 +19,16 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,7 +45,51 @@ struct rule {
 static struct rule rules[RULES];
 static int count;
 
+static int trace = -1;
+static char traced[TEXT];
+static pthread_mutex_t tracing = PTHREAD_MUTEX_INITIALIZER;
+
+/* The trace, one record a happening: kind, time, offset, length, length of the path, 1 if bytes follow (zeros do not), path, bytes. */
+static void note(char kind, const char *path, uint64_t offset, uint64_t length, const void *bytes) {
+    if (trace < 0 || strncmp(path, traced, strlen(traced)) != 0) return;
+    int kept = errno;
+    const char *data = bytes;
+    int follows = bytes && length > 0 && (data[0] != 0 || memcmp(data, data + 1, length - 1) != 0);
+    struct __attribute__((packed)) {
+        char kind;
+        uint64_t time, offset, length;
+        uint16_t name;
+        char follows;
+    } head = {kind, 0, offset, length, (uint16_t)strlen(path), (char)follows};
+    pthread_mutex_lock(&tracing);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    head.time = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    struct iovec parts[3] = {{&head, sizeof head}, {(void *)path, head.name}, {(void *)data, follows ? length : 0}};
+    if (writev(trace, parts, 3) < 0) _exit(98);
+    pthread_mutex_unlock(&tracing);
+    errno = kept;
+}
+
+static void note_of(char kind, int descriptor, uint64_t offset, uint64_t length, const void *bytes) {
+    if (trace < 0) return;
+    char link[64], path[512];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t got = readlink(link, path, sizeof path - 1);
+    if (got < 0) return;
+    path[got] = 0;
+    note(kind, path, offset, length, bytes);
+}
+
 __attribute__((constructor)) static void read_rules(void) {
+    const char *place = getenv("PURSER_TRACE");
+    const char *comma = place ? strchr(place, ',') : NULL;
+    if (comma) {
+        char file[TEXT];
+        snprintf(file, sizeof file, "%.*s", (int)(comma - place), place);
+        snprintf(traced, sizeof traced, "%s", comma + 1);
+        trace = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    }
     const char *text = getenv("PURSER_FAULTS");
     while (text && *text && count < RULES) {
         struct rule *r = &rules[count];
@@ -124,7 +175,10 @@ static int fails(struct rule *r) {
 /* On the machines this is for, off_t has 64 bits and the two names of each call are one. */
 static ssize_t write_at(__typeof__(&pwrite) next, int fd, const void *bytes, size_t length, off_t at) {
     struct rule *r = rule_of("write", fd);
-    if (!r) return next(fd, bytes, length, at);
+    if (!r) {
+        note_of('w', fd, (uint64_t)at, length, bytes);
+        return next(fd, bytes, length, at);
+    }
     const char *colon = strchr(r->what, ':');
     size_t part = colon ? (size_t)atol(colon + 1) : 0;
     if (part > length) part = length;
@@ -165,34 +219,51 @@ ssize_t pread64(int fd, void *bytes, size_t length, off64_t at) {
     return fails(rule_of("read", fd)) ? -1 : next(fd, bytes, length, at);
 }
 
+static int sync_of(int (*next)(int), int fd) {
+    struct rule *r = rule_of("sync", fd);
+    if (r && strcmp(r->what, "lie") == 0) return 0;
+    if (fails(r)) return -1;
+    int result = next(fd);
+    if (result == 0) note_of('s', fd, 0, 0, NULL);
+    return result;
+}
+
 int fdatasync(int fd) {
     NEXT(fdatasync);
-    return fails(rule_of("sync", fd)) ? -1 : next(fd);
+    return sync_of(next, fd);
 }
 
 int fsync(int fd) {
     NEXT(fsync);
-    return fails(rule_of("sync", fd)) ? -1 : next(fd);
+    return sync_of(next, fd);
 }
 
 int ftruncate(int fd, off_t length) {
     NEXT(ftruncate);
-    return fails(rule_of("truncate", fd)) ? -1 : next(fd, length);
+    if (fails(rule_of("truncate", fd))) return -1;
+    note_of('t', fd, (uint64_t)length, 0, NULL);
+    return next(fd, length);
 }
 
 int ftruncate64(int fd, off64_t length) {
     NEXT(ftruncate64);
-    return fails(rule_of("truncate", fd)) ? -1 : next(fd, length);
+    if (fails(rule_of("truncate", fd))) return -1;
+    note_of('t', fd, (uint64_t)length, 0, NULL);
+    return next(fd, length);
 }
 
 int rename(const char *from, const char *to) {
     NEXT(rename);
-    return count && fails(rule_for("rename", from)) ? -1 : next(from, to);
+    if (count && fails(rule_for("rename", from))) return -1;
+    note('r', from, 0, strlen(to) + 1, to);
+    return next(from, to);
 }
 
 int unlink(const char *path) {
     NEXT(unlink);
-    return count && fails(rule_for("unlink", path)) ? -1 : next(path);
+    if (count && fails(rule_for("unlink", path))) return -1;
+    note('u', path, 0, 0, NULL);
+    return next(path);
 }
 
 static mode_t mode_of(int flags, va_list list) { return flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0; }
@@ -203,7 +274,9 @@ int open(const char *path, int flags, ...) {
     va_start(list, flags);
     mode_t mode = mode_of(flags, list);
     va_end(list);
-    return count && fails(rule_for("open", path)) ? -1 : next(path, flags, mode);
+    if (count && fails(rule_for("open", path))) return -1;
+    if (flags & O_CREAT && trace >= 0 && access(path, F_OK) != 0) note('c', path, 0, 0, NULL);
+    return next(path, flags, mode);
 }
 
 int open64(const char *path, int flags, ...) {
@@ -212,5 +285,7 @@ int open64(const char *path, int flags, ...) {
     va_start(list, flags);
     mode_t mode = mode_of(flags, list);
     va_end(list);
-    return count && fails(rule_for("open", path)) ? -1 : next(path, flags, mode);
+    if (count && fails(rule_for("open", path))) return -1;
+    if (flags & O_CREAT && trace >= 0 && access(path, F_OK) != 0) note('c', path, 0, 0, NULL);
+    return next(path, flags, mode);
 }

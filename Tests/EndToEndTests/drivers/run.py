@@ -18,6 +18,7 @@ import exactness_scenarios  # noqa: E402
 import harness  # noqa: E402
 import http_scenarios  # noqa: E402
 import key_scenarios  # noqa: E402
+import power_scenarios  # noqa: E402
 import price_scenarios  # noqa: E402
 import process_scenarios  # noqa: E402
 import query_scenarios  # noqa: E402
@@ -34,6 +35,7 @@ for module in (
     durability_scenarios,
     crash_scenarios,
     storage_scenarios,
+    power_scenarios,
     books_scenarios,
     exactness_scenarios,
     key_scenarios,

@@ -88,6 +88,17 @@ class Series:
                 self.case.expect(outcome in ("storage_full", "overloaded"), f"{key} is {outcome}")
         return all(one["eventIdempotencyKey"] in self.acked for one in batch)
 
+    def only_acknowledged(self, count):
+        """Goes back to when the first `count` events were acknowledged and everything else was not."""
+        self.acked = {one["eventIdempotencyKey"] for one in self.events[:count]}
+        self.log.close()
+        self.log.path.unlink()
+        self.log = load.Log(self.log.path)
+        for one in self.events:
+            self.log.write("sent", one)
+        for key in self.acked:
+            self.log.write("acked", key)
+
     def judge(self, daemon, what, margins=True):
         """The verdict as it is, then everything is sent again and has to be there once."""
         self.log.file.flush()
@@ -211,12 +222,7 @@ def failing_recovery(case):
             daemon = case.daemon(state=state, config=SMALL)
             if torn:
                 # That was an acknowledged batch: the disk was tampered with. It counts again when it is sent again.
-                series.acked.clear()
-                series.log.close()
-                series.log.path.unlink()
-                series.log = load.Log(series.log.path)
-                for one in series.events:
-                    series.log.write("sent", one)
+                series.only_acknowledged(0)
             series.judge(daemon, f"{rule}, torn {torn}", margins=False)
             daemon.kill()
             runs += 1
