@@ -212,6 +212,8 @@ extension Server {
             switch block.events[i].outcome {
             case .recorded: recorded += 1
             case .duplicate, .conflict: duplicates += 1
+            // "Try again" is not kept: the same request, sent again, records what found no room, under the keys that follow from it.
+            case .storageFull, .overloaded: context.scope = nil
             default: break
             }
         }

@@ -25,6 +25,10 @@ struct SentKey {
     var wasSent: [Bool]
     /// It is in no request that may count.
     var mustNotCount: Bool
+    /// Simulated time of the first time; .max before that.
+    var sentAt = UInt64.max
+    /// Clients have stopped asking what became of it.
+    var isForsaken = false
     var acknowledged: Acknowledgement?
     /// A client was told "recorded"; "duplicate" may have come to another client before that.
     var wasRecorded = false
@@ -66,7 +70,16 @@ final class Auditor {
 
     func sent(_ event: EventRef) {
         keys[event.key].wasSent[event.variant] = true
+        if keys[event.key].sentAt == .max { keys[event.key].sentAt = record.time }
         record.coverage[.eventsSent] += 1
+    }
+
+    /// How long ago a key was first sent.
+    func age(_ key: Int) -> UInt64 { keys[key].sentAt == .max ? 0 : record.time - keys[key].sentAt }
+
+    func forsake(_ event: EventRef) {
+        keys[event.key].isForsaken = true
+        record.coverage[.staleEvents] += 1
     }
 
     func key(text: String) -> Int? { byText[text] }

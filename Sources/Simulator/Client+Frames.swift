@@ -116,7 +116,7 @@ extension Client {
             // The frame as a whole found no room.
             guard let request = outstanding.first, request.id == header.requestID else { return wrong("an error to nothing") }
             outstanding.removeFirst()
-            if !request.isMalformed { notNow(request.events, error == .overloaded ? .overloaded : .storageFull, now) }
+            if !request.isMalformed { notNow(request.events, error == .overloaded ? .overloaded : .storageFull, request, now) }
         default: wrong("error \(error.name)")
         }
     }

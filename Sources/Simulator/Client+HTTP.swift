@@ -107,7 +107,7 @@ extension Client {
     private func settle(_ status: Int, _ body: [UInt8], _ request: Request, _ now: UInt64) {
         guard let reply = JSONText(body) else { return wrong("a body is no JSON: \(status)") }
         if status == 503, request.acknowledged == nil {
-            if !request.isMalformed { notNow(request.events, .overloaded, now) }
+            if !request.isMalformed { notNow(request.events, .overloaded, request, now) }
             return
         }
         if request.isMalformed {
@@ -123,9 +123,9 @@ extension Client {
         }
         // Something failed inside, and the daemon is about to stop: what became of the request is unknown.
         if status == 500 { return unknown(request) }
-        let waiting = backlogCount
+        let waiting = pending
         if kind == .single { settleOne(status, reply, request, now) } else { settleBatch(status, reply, request, now) }
-        settled(request, completely: backlogCount == waiting)
+        settled(request, completely: pending == waiting)
     }
 
     private func settleOne(_ status: Int, _ reply: JSONText, _ request: Request, _ now: UInt64) {
@@ -136,8 +136,8 @@ extension Client {
             let sequence = reply["data"]?["original"]?["sequence"]?.integer.map { UInt64($0) }
             hear(event, reply["data"]?["conflict"]?.isTrue == true ? .conflict : .duplicate, sequence, request, now)
         case 400, 422: hear(event, .fieldTooLong, nil, request, now)
-        case 503: notNow([event], .overloaded, now)
-        case 507: notNow([event], .storageFull, now)
+        case 503: notNow([event], .overloaded, request, now)
+        case 507: notNow([event], .storageFull, request, now)
         default: wrong("status \(status)")
         }
     }

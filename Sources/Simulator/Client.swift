@@ -39,9 +39,11 @@ final class Client {
     var outstanding: [Request] = []
     /// Requests that are repeated as they are.
     private var again: [Request] = []
+    private var againFrom: UInt64 = 0
     /// Events that wait to be sent, or sent again.
     private var backlog: [EventRef] = []
-    var backlogCount: Int { backlog.count }
+    /// Requests and events that are to be sent again.
+    var pending: Int { backlog.count + again.count }
     private var backlogFrom: UInt64 = 0
     /// When it does something next.
     private(set) var wakeAt: UInt64 = 0
@@ -200,7 +202,8 @@ final class Client {
     }
 
     private func nextRequest(_ now: UInt64, _ workload: inout Workload) -> Request? {
-        if !again.isEmpty {
+        forgetStale()
+        if !again.isEmpty, now >= againFrom {
             var repeated = again.removeFirst()
             repeated.isRepeat = true
             return repeated
@@ -227,6 +230,16 @@ final class Client {
         }
         guard !events.isEmpty else { return nil }
         return kind == .binary ? frame(events) : post(events)
+    }
+
+    /// What is too old to be sent again is not.
+    private func forgetStale() {
+        guard plan.isWindowed else { return }
+        func isStale(_ event: EventRef) -> Bool { auditor.age(event.key) >= plan.freshness }
+        for event in backlog where isStale(event) { auditor.forsake(event) }
+        backlog.removeAll(where: isStale)
+        for request in again where request.events.contains(where: isStale) { request.events.forEach(auditor.forsake) }
+        again.removeAll { $0.events.contains(where: isStale) }
     }
 
     func takeID() -> UInt64 {
@@ -261,16 +274,23 @@ final class Client {
             auditor.recorded(event, sequence, mayRepeat: request.header != nil)
         case .duplicate: auditor.duplicate(event, sequence)
         case .conflict: auditor.conflict(event, sequence)
-        case .storageFull, .overloaded: notNow([event], outcome, now)
+        case .storageFull, .overloaded: notNow([event], outcome, request, now)
         default: auditor.refused(event, outcome)
         }
     }
 
-    /// Not recorded, for want of room: later again.
-    func notNow(_ events: [EventRef], _ outcome: Outcome, _ now: UInt64) {
+    /// Events of a request were not recorded for want of room: later again. Under an `Idempotency-Key` nothing but the same
+    /// request will do: a copy of it may still be on its way, and events without keys are known by the request.
+    func notNow(_ events: [EventRef], _ outcome: Outcome, _ request: Request, _ now: UInt64) {
         record.coverage[outcome == .storageFull ? .storageFull : .overloaded] += 1
-        backlog += events
-        backlogFrom = now + dice.duration(10_000_000...2 * FakeClock.second)
+        let later = now + dice.duration(10_000_000...2 * FakeClock.second)
+        if request.header != nil {
+            if again.last?.id != request.id { again.append(request) }
+            againFrom = later
+        } else {
+            backlog += events
+            backlogFrom = later
+        }
     }
 
     /// The daemon said something that it must not say.

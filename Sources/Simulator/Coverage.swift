@@ -13,7 +13,7 @@ public enum Occurrence: Int, CaseIterable, Sendable {
     case starts, failedStarts, kills, powerLosses, deathsInCall, deathsInStart, storageStops, cleanStops
     case commits, marks, segments, preparationsRefused, recoveriesWithCut, cutHeaders, extended, blankRemoved
     case keyRunsWritten, keyRunsMerged, keyFailures, keyRunsRefused, keyReads, harmedFiles, removedFiles
-    case stalledInput, clockForward, clockBack, sleeps, batchesReplayed, eventsReplayed
+    case stalledInput, clockForward, clockBack, sleeps, keysExpired, staleEvents, batchesReplayed, eventsReplayed
     case bookFolds, booksLost, booksSaved
 }
 

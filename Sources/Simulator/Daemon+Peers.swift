@@ -93,7 +93,7 @@ extension Daemon {
 
     private func push(_ index: Int) {
         let connection = peers[index].connection
-        let room = max(0, plan.window - connection.toClient.count)
+        let room = max(0, plan.socketBytes - connection.toClient.count)
         let count = min(room, peers[index].writing.count)
         guard count > 0 else { return }
         if !connection.isReset { connection.toClient += peers[index].writing[..<count] }
@@ -153,6 +153,7 @@ extension Daemon {
 
     /// The process is gone: the kernel ends its connections. With `reads`, peers may still read what it had taken.
     func hangUp(reads: Bool, _ dice: inout Dice) {
+        if server.ledger.dedup.expiredBefore > .start { record.coverage[.keysExpired] += 1 }
         record.coverage[.keyReads] += server.ledger.dedup.counters.reads
         for peer in peers where !peer.connection.isClosed {
             peer.connection.isClosed = true

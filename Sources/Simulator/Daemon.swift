@@ -97,7 +97,10 @@ final class Daemon {
         var ledger = Ledger(
             book: book, seed: keys.seed, random: dice.next(), keys: keys, hotKeys: plan.hotKeys, eventBytes: plan.eventBytes)
         ledger.dedup.memoryLimit = plan.memoryKeys
-        var window = DedupWindow(length: ServerOptions().dedupWindow)
+        var options = ServerOptions()
+        options.dedupWindow = Int64(plan.window)
+        options.segmentBytes = plan.segmentBytes
+        var window = DedupWindow(length: options.dedupWindow)
         var keyTrouble: StorageError?
         do throws(JournalError) {
             recovered = try Recovery.run(journal, segmentBytes: plan.segmentBytes, newID: newID) { info, body in
@@ -129,7 +132,7 @@ final class Daemon {
             eventBytes: plan.eventBytes, pendingBytes: plan.pendingBytes)
         sequenceAtStart = recovered.tail.nextSequence
         server = Server(
-            ledger: ledger, pipeline: pipeline, storage: journal, options: ServerOptions(), keys: keys, connections: plan.connections,
+            ledger: ledger, pipeline: pipeline, storage: journal, options: options, keys: keys, connections: plan.connections,
             random: dice.next())
         window.started(now.wall)
         server.window = window

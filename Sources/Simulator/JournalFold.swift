@@ -123,9 +123,10 @@ struct JournalFold {
     }
 
     /// D2: every key of the journal is remembered, at its place.
-    func checkKeys(_ ledger: inout Ledger, _ folder: FakeFolder, _ record: Record) {
+    func checkKeys(_ ledger: inout Ledger, _ folder: FakeFolder, _ auditor: Auditor, window: UInt64) {
         let source = JournalFacts(folder)
-        for place in places {
+        let record = auditor.record
+        for place in places where auditor.age(place.key) < window {
             do {
                 let found = try place.text.withUnsafeBytes { try ledger.position(ofKey: $0, source: source) }
                 if found != place.position { return record.fail("D2: \(String(decoding: place.text, as: UTF8.self)) is not remembered") }

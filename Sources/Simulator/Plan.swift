@@ -20,6 +20,11 @@ struct Plan {
     var hotKeys = 0
     var memoryKeys = 0
     var connections = 0
+    /// Nanoseconds that keys are remembered; most runs are shorter.
+    var window: UInt64 = 35 * 86_400 * FakeClock.second
+    var isWindowed: Bool { window < 86_400 * FakeClock.second }
+    /// A key is not used any more when it was first sent longer ago: whoever sends it later may find it forgotten.
+    var freshness: UInt64 { isWindowed ? 300 * FakeClock.second : .max }
 
     // Clients.
     var clients: [ClientKind] = []
@@ -50,7 +55,7 @@ struct Plan {
     var networkStallRate = 0
     var slowReaderRate = 0
     /// Bytes the kernel takes for a peer that does not read.
-    var window = 0
+    var socketBytes = 0
 
     // The disk, each per call.
     var readErrorRate = 0
@@ -126,7 +131,7 @@ struct Plan {
         isRemote = dice.below(3) == 0
         networkStallRate = level().of(2_000, 20_000)
         slowReaderRate = level().of(1_000, 10_000)
-        window = dice.pick([256, 4096, 65536])
+        socketBytes = dice.pick([256, 4096, 65536])
 
         let media = level()
         readErrorRate = media.of(300, 3_000)
@@ -148,6 +153,12 @@ struct Plan {
         stopRate = level().of(500, 2_500)
         clockRate = level().of(1_000, 10_000)
         sleepRate = level().of(700, 5_000)
+        if dice.below(5) == 0 {
+            // Long sleeps, many of them, and a wall clock that stays: a key is remembered for half an hour.
+            window = 1_800 * FakeClock.second
+            sleepRate = 12_000
+            clockRate = 0
+        }
     }
 
     /// No more faults: what is left must come right by itself.

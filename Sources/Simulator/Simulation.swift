@@ -138,7 +138,8 @@ public final class Simulation {
         guard record.failure == nil else { return }
         check(daemon, fold, "at the end")
         for index in auditor.keys.indices where !auditor.keys[index].mustNotCount && auditor.keys[index].text != nil {
-            if auditor.keys[index].acknowledged == nil, auditor.keys[index].wasSent[0], auditor.keys[index].conflict == nil {
+            let key = auditor.keys[index]
+            if !key.isForsaken, key.acknowledged == nil, key.wasSent[0], key.conflict == nil {
                 record.fail("liveness: \(auditor.name(index)) was never answered")
             }
         }
@@ -216,7 +217,8 @@ public final class Simulation {
             record.note("wall clock", clock.wall.description)
         }
         if dice.happens(plan.sleepRate) {
-            let length = dice.duration(FakeClock.second...400 * FakeClock.second)
+            let second = FakeClock.second
+            let length = plan.isWindowed ? UInt64(dice.within(60...400)) * second : dice.duration(second...400 * second)
             clock.pass(length)
             record.coverage[.sleeps] += 1
             record.note("sleeps", "", Int(length / FakeClock.second))
@@ -328,7 +330,7 @@ public final class Simulation {
         daemon.checkCounters()
         if daemon.books.position > fold.end { record.fail("Z5: the books are ahead of the journal \(when)") }
         disk.withoutFaults {
-            fold.checkKeys(&daemon.server.ledger, FakeFolder(disk, .journal), record)
+            fold.checkKeys(&daemon.server.ledger, FakeFolder(disk, .journal), auditor, window: plan.window)
             if daemon.books.position >= fold.end || isCalm {
                 guard daemon.closeBooks() else { return record.fail("Z5: the books do not catch up") }
                 if daemon.books.events != fold.total.events || daemon.books.cost != fold.total.cost
@@ -355,7 +357,7 @@ public final class Simulation {
                     record.fail("Z6: the journal cannot be replayed: \(error)")
                 }
                 fold.check(ledger, "a replay", record)
-                fold.checkKeys(&ledger, folder, record)
+                fold.checkKeys(&ledger, folder, auditor, window: plan.window)
             }
         }
     }

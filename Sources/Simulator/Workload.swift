@@ -62,7 +62,7 @@ struct Workload {
         let count = auditor.keys.count
         let index = dice.flip() ? max(0, count - 1 - dice.below(8)) : dice.below(count)
         let key = auditor.keys[index]
-        return key.text == nil || key.mustNotCount ? nil : index
+        return key.text == nil || key.mustNotCount || auditor.age(index) >= plan.freshness ? nil : index
     }
 
     /// An event that must not count: it is in a request that cannot be read.

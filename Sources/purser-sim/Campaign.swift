@@ -31,6 +31,10 @@ struct Campaign {
         if options.follows { wanted.follow = { print($0) } }
         let result = Simulation(wanted).run()
         runs += 1
+        if runs % 500 == 0 {
+            print("… seed \(seed)")
+            fflush(nil)
+        }
         tiny += result.isTiny ? 1 : 0
         sum += result.coverage
         var failure = result.failure
@@ -44,6 +48,7 @@ struct Campaign {
         for line in result.trace { print(line) }
         print("purser-sim --seed=\(seed) --events=\(options.events)" + (options.canary.map { " --canary=\($0.rawValue)" } ?? ""))
         print("FAILED: \(failure)")
+        fflush(nil)
         return false
     }
 

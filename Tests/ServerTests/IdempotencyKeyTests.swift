@@ -78,6 +78,26 @@ private let event = "{\"eventName\":\"call\",\"customerReferenceId\":\"c\",\"cos
     #expect(statuses(try host.exchange(client, keyed("k", event))) == [201])
 }
 
+@Test func aBatchOfWhichSomeFoundNoRoomIsFinishedByTheSameRequest() throws {
+    let host = try Host()
+    host.diskIsFull = true
+    let client = host.connect()
+    let meta = "{\"text\":\"" + String(repeating: "m", count: 15_000) + "\"}"
+    // No keys of their own: they follow from the request's.
+    let batch = "[" + (0..<150).map { "{\"eventName\":\"call \($0)\",\"meta\":\(meta)}" }.joined(separator: ",") + "]"
+    let path = "POST /api/v1/client/events/batch"
+    #expect(statuses(try host.exchange(client, keyed("k", batch, path: path))) == [200])
+    let counted = host.events
+    #expect(counted > 0 && counted < 150)
+    host.diskIsFull = false
+    host.server.pipeline.retryPreparing()
+    for _ in 0..<4 {
+        host.prepare()
+        #expect(statuses(try host.exchange(client, keyed("k", batch, path: path))) == [200])
+    }
+    #expect(host.events == 150)
+}
+
 @Test func aBatchUnderAKeyIsCountedOnceEvenWhenItsReplyIsForgotten() throws {
     let host = try Host()
     let client = host.connect()
