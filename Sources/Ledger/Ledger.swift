@@ -137,7 +137,8 @@ public struct Ledger: ~Copyable {
         }
     }
 
-    private mutating func countRefusal(_ outcome: Outcome) {
+    /// Counts an event that is not recorded; for those that never get here, whoever refuses them calls it.
+    public mutating func countRefusal(_ outcome: Outcome) {
         switch outcome {
         case .duplicate: counters.duplicates += 1
         case .conflict: counters.conflicts += 1

@@ -412,9 +412,13 @@ public struct Server: ~Copyable {
     }
 
     private mutating func refuse(from start: Int, _ outcome: Outcome) {
-        for i in start..<block.count where block.events[i].outcome == .recorded {
-            block.events[i].outcome = outcome
-            metrics.refusedForRoom += 1
+        for i in start..<block.count {
+            if block.events[i].outcome == .recorded {
+                block.events[i].outcome = outcome
+                metrics.refusedForRoom += 1
+            }
+            // The ledger does not get to see them, those that are refused for what they say included.
+            ledger.countRefusal(block.events[i].outcome)
         }
     }
 

@@ -3,6 +3,7 @@
 import Core
 import Frames
 import Journal
+import Ledger
 import Server
 import Testing
 
@@ -84,6 +85,18 @@ func fill(_ host: Host) throws {
     #expect(statuses(try host.exchange(http, post("x") + request("GET /readyz"))) == [201, 200])
     #expect(Answer.all(try host.exchange(binary, Frame.events(["y"], requestID: 7))).map(\.recorded) == [1])
     #expect(try host.restarted().events == counted + 2)
+}
+
+@Test func whatFindsNoRoomIsCountedByItsOutcome() throws {
+    let host = try Host()
+    try fill(host)
+    func rejected(_ outcome: Outcome) -> UInt64 { host.server.ledger.counters.rejected[Int(outcome.rawValue)] }
+    #expect(rejected(.storageFull) == 1)
+    // The ledger gets to see neither: there is no batch to admit them into.
+    let tooLong = String(repeating: "k", count: 65)
+    let batch = "[{\"eventName\":\"a\"},{\"eventName\":\"b\",\"eventIdempotencyKey\":\"\(tooLong)\"}]"
+    #expect(statuses(try host.exchange(host.connect(), request("POST /api/v1/client/events/batch", batch))) == [200])
+    #expect(rejected(.storageFull) == 2 && rejected(.fieldTooLong) == 1)
 }
 
 @Test func aBatchThatMeetsTheEndOfTheDiskCountsWhatItSaysItCounts() throws {
