@@ -4,7 +4,16 @@
 // by the nesting of values and by the dots of a line, since a key ends with its line. Every value is given its whole path, so
 // what is given out is bounded by the size of the text.
 
+// toml++ asserts what it takes for granted of a text, and is wrong about some: `[*` ended the process, and with NDEBUG it would be
+// undefined what follows. So its assertions stay on whatever the build, and throw: the text is refused.
+
 #include "CToml.h"
+
+#undef NDEBUG
+namespace {
+struct Unsound {};
+} // namespace
+#define TOML_ASSERT(condition) (static_cast<bool>(condition) ? static_cast<void>(0) : throw Unsound{})
 
 #define TOML_MAX_NESTED_VALUES 16
 #define TOML_HEADER_ONLY 1
@@ -47,6 +56,32 @@ uint32_t dotted_line(std::string_view source) {
         }
     }
     return 0;
+}
+
+/// Whether toml++ comes to an end that it foresaw.
+bool is_sound(std::string_view source) {
+    try {
+        return toml::parse(source) || true;
+    } catch (const Unsound &) {
+        return false;
+    }
+}
+
+/// The line, from 1, at which toml++ trips: texts that end before it are read.
+uint32_t unsound_line(std::string_view source) {
+    std::vector<size_t> ends;
+    for (size_t at = 0; at < source.size(); at++) {
+        if (source[at] == '\n') ends.push_back(at + 1);
+    }
+    ends.push_back(source.size());
+    size_t low = 0;
+    size_t high = ends.size() - 1;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (is_sound(source.substr(0, ends[middle]))) low = middle + 1;
+        else high = middle;
+    }
+    return static_cast<uint32_t>(low) + 1;
 }
 
 class Flattener {
@@ -196,15 +231,22 @@ PurserToml *purser_toml_parse(const char *bytes, size_t length) {
         document->column = 1;
         return document;
     }
-    auto result = toml::parse(source);
-    if (!result) {
+    try {
+        auto result = toml::parse(source);
+        if (!result) {
+            document->failed = true;
+            document->message = std::string(result.error().description());
+            document->line = result.error().source().begin.line;
+            document->column = result.error().source().begin.column;
+            return document;
+        }
+        Flattener(*document, source).table(result.table());
+    } catch (const Unsound &) {
         document->failed = true;
-        document->message = std::string(result.error().description());
-        document->line = result.error().source().begin.line;
-        document->column = result.error().source().begin.column;
-        return document;
+        document->message = "no key, value or table can be read here";
+        document->line = unsound_line(source);
+        document->column = 1;
     }
-    Flattener(*document, source).table(result.table());
     return document;
 }
 

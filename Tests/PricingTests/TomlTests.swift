@@ -90,3 +90,11 @@ func aDateIsTheCharactersOfTheFile(_ written: String) throws {
     #expect(try parse("").isEmpty)
     #expect(try parse("[table]\n") == [TomlItem(path: ["table"], kind: .emptyTable, text: "", line: 1)])
 }
+
+/// toml++ takes for granted that a key follows a bracket.
+@Test(arguments: ["[*", "[[*]]", "[=]", "a = 1\n[.]\n", "a = \"\"\"\n[*\n\"\"\"\nb = 1\n[ ?x]\nc = 2"])
+func aTextThatItsReaderDidNotForeseeIsRefusedWithItsLine(_ text: String) {
+    let error = #expect(throws: TomlError.self) { try parse(text) }
+    let line = 1 + (text.split(separator: "\n").lastIndex { $0.hasPrefix("[") } ?? 0)
+    #expect(error?.line == line)
+}
