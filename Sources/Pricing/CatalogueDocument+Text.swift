@@ -145,7 +145,12 @@ extension CatalogueProvider {
             for like in model.likes { line("like", like, to: &writer) }
             line("minimum", model.minimum.isEmpty ? [] : [model.minimum], to: &writer)
             line("region", model.regions, to: &writer)
-            for card in model.cards { line("rate", card.conditions + card.rates.map { "\($0.kind)=\($0.text)" }, to: &writer) }
+            for card in model.cards {
+                let words = card.conditions + card.rates.map { "\($0.kind)=\($0.text)" }
+                // A card may have neither conditions nor rates, and is one nevertheless.
+                if words.isEmpty { writer.append("rate\n") }
+                line("rate", words, to: &writer)
+            }
         }
     }
 }

@@ -102,6 +102,7 @@ struct OwnPriceReader {
             prices[last].rates = []
             kinds += 1
         case ("per_unit", 1):
+            guard !prices[last].rates.isEmpty else { throw error("a discount has no price per unit", item.line) }
             let rate = try rate(item)
             for tag in OwnPriceReader.totals { prices[last].rates[0].table[tag] = rate }
             prices[last].rates[0].isEmpty = false

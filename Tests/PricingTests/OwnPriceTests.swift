@@ -174,6 +174,9 @@ private let million = [line(.inputTokens, 1_000_000), line(.outputTokens, 1_000_
     ("[prices]\nid = \"a\"\n", "acme.toml:2: expected [[price]], found 'prices.id'"),
     ("[[price]]\nid = \"a\"\nper_unit = \n", "acme.toml:3: "),
     (
+        "[[price]]\nid = \"a\"\ndiscount_percent = 5\nper_unit = 1\n", "acme.toml:4: a discount has no price per unit"
+    ),
+    (
         "[[price]]\nid = \"a\"\nrates = { input = 1 }\n[[price.variant]]\nrates = { input = 1 }\n",
         "acme.toml:2: a variant needs a tier or a threshold"
     ),
