@@ -5,16 +5,26 @@ import PackageDescription
 // `TidyTests` compares every `import` line in Sources/ with this file and with the table in
 // Sources/README.md.
 
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .treatAllWarnings(as: .error),
-]
+// `.ci/fuzz` sets this: every room gets coverage counters and AddressSanitizer, and there is one more executable, the fuzzer.
+let isFuzzed = Context.environment["PURSER_FUZZ"] != nil
+let cFuzzed = ["-fsanitize=fuzzer-no-link,address", "-g"]
 
-let cSettings: [CSetting] = [.treatAllWarnings(as: .error)]
-let cxxSettings: [CXXSetting] = [.treatAllWarnings(as: .error)]
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .treatAllWarnings(as: .error),
+    ] + (isFuzzed ? [.unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing", "-g"])] : [])
+
+let cSettings: [CSetting] = [.treatAllWarnings(as: .error)] + (isFuzzed ? [.unsafeFlags(cFuzzed)] : [])
+let cxxSettings: [CXXSetting] = [.treatAllWarnings(as: .error)] + (isFuzzed ? [.unsafeFlags(cFuzzed)] : [])
+
+/// What the fuzz targets reach: everything that reads bytes from outside.
+let fuzzedRooms: [Target.Dependency] = [
+    "Settings", "Server", "Ledger", "Upstream", "Pricing", "Journal", "Toml", "Wire", "Frames", "Core",
+]
 
 let package = Package(
     name: "purser",
@@ -126,8 +136,23 @@ let package = Package(
             name: "ToolTests", dependencies: ["purser", "Client", "Frames", "Upstream", "Wire", "Pricing", "Core"], swiftSettings: settings),
         // Reads the sources, the protocol pages and this file; and drives the built binaries.
         .testTarget(name: "TidyTests", dependencies: ["Core"], swiftSettings: settings),
+        // Every seed and every input that ever failed, through the entries that the fuzzer calls (see `isFuzzed`).
+        .testTarget(
+            name: "FuzzCorpusTests", dependencies: fuzzedRooms, path: "Tests/Fuzz",
+            exclude: ["Driver", "dictionaries", "found", "sanitizers", "seeds"],
+            sources: ["Replay", "Entries"], swiftSettings: settings),
         .testTarget(name: "EndToEndTests", dependencies: ["purserd", "purser"], exclude: ["drivers"], swiftSettings: settings),
     ],
     cLanguageStandard: .c17,
     cxxLanguageStandard: .cxx20
 )
+
+if isFuzzed {
+    package.targets.removeAll { $0.name == "FuzzCorpusTests" }
+    package.targets.append(
+        .executableTarget(
+            name: "purser-fuzz",
+            dependencies: fuzzedRooms, path: "Tests/Fuzz", exclude: ["Replay", "dictionaries", "found", "sanitizers", "seeds"],
+            sources: ["Driver", "Entries"], swiftSettings: settings,
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]))
+}
