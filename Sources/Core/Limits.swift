@@ -65,7 +65,7 @@ public enum Limits {
     /// Peers taken in at a time, between two looks at those that are there.
     public static let acceptsPerTurn = 64
     /// Bytes read from one peer before the others get their turn.
-    public static let turnBytes = 256 * 1024
+    public static let turnBytes = 64 * 1024
     public static let smallestRead = 4 * 1024
     /// What each of a connection's buffers may hold without being counted.
     public static let connectionBufferBytes = 2 * 1024
@@ -100,6 +100,10 @@ public enum Limits {
     /// No event fact, with the definitions of its names, is larger; batches and segments keep this much in hand.
     public static let largestEventBytes = 64 * 1024
     public static let internedStrings = 16_777_216
+    /// All of them together.
+    public static let internedBytes = 1024 * 1024 * 1024
+    /// The program, the prices in force and the ones that take their place, SQLite, and what one request is worked on in.
+    public static let baseBytes = 128 * 1024 * 1024
     public static let apiKeys = 1_000
     public static let ownPrices = 10_000
     /// The text of a catalogue, whether built in, loaded or on its way.
@@ -149,6 +153,10 @@ public enum Limits {
     public static let projectionCells = 100_000
     /// Descriptions of chunks (16 KiB each, one per MiB of journal) that make it flush at once.
     public static let projectionChunks = 128
+    /// What `projectionCells`, `projectionChunks` and one query of `marginGroups` take together.
+    public static let projectionBytes = 64 * 1024 * 1024
+    /// One long query with its groups and sums.
+    public static let longQueryBytes = 64 * 1024 * 1024
     /// Groups of one margins answer that are listed; the totals are over all.
     public static let marginItems = 10_000
     /// Groups of one margins query: 34 MB while it runs.

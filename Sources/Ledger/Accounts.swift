@@ -38,6 +38,9 @@ public struct Accounts: ~Copyable {
         rowOf.deallocate()
     }
 
+    /// Memory.
+    public var byteCount: Int { capacity * MemoryLayout<Account>.stride + rowOfCapacity * MemoryLayout<UInt32>.stride }
+
     public func account(_ reference: StringID) -> Account? {
         guard Int(reference) < rowOfCapacity, rowOf[Int(reference)] != 0 else { return nil }
         return rows[Int(rowOf[Int(reference)]) - 1]

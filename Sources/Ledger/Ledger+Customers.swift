@@ -116,6 +116,8 @@ public struct StoredResponses: Sendable {
     public init() {}
 
     public var count: Int { entries.count }
+    /// Memory: a slot of the dictionary and one of the list, each up to half empty.
+    var byteCount: Int { 2 * entries.capacity * 32 + order.capacity * 8 }
 
     /// Position of the reply kept for a scope, if it is younger than a day.
     public func position(_ scope: UInt64, now: Timestamp) -> JournalPosition? {

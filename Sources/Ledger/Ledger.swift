@@ -76,6 +76,8 @@ public struct Ledger: ~Copyable {
 
     deinit { hashes.deallocate() }
 
+    /// Memory of what grows with the books: names, customers, idempotency keys and the places of kept replies.
+    public var byteCount: Int { strings.byteCount + accounts.byteCount + dedup.byteCount + responses.byteCount }
     public var priceBookVersion: String { book.version }
     public var priceRowCount: Int { book.rowCount }
     /// Whether a file of `prices.d/` has a price of this identifier.

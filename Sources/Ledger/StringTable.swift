@@ -48,7 +48,9 @@ public struct StringTable: ~Copyable {
     }
 
     public var count: Int { used }
-    public var isFull: Bool { nextID >= UInt32(Limits.internedStrings) }
+    public var isFull: Bool { nextID >= UInt32(Limits.internedStrings) || text.count >= Limits.internedBytes }
+    /// Memory, at most twice of it while it grows.
+    public var byteCount: Int { text.capacity + (mask + 1) * MemoryLayout<Slot>.stride + slotCapacity * MemoryLayout<UInt32>.stride }
 
     /// The text of a number; empty for one that is not known. Valid until the next insertion.
     public func text(of id: StringID) -> UnsafeRawBufferPointer {

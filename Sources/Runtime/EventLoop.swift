@@ -39,6 +39,8 @@ public enum RuntimeEnd: Error, Sendable {
     case clean
     /// A listener could not be opened.
     case listen(String)
+    /// The system does not give what is needed to run at all.
+    case resources(String)
     /// The journal could not be written or synced: nothing may be acknowledged any more.
     case storage(StorageError)
 }
@@ -109,6 +111,7 @@ public final class EventLoop {
     /// What the service manager was told last, as it is when all is well and as it is now.
     private var status = ""
     private var trouble: String?
+    private var lastTick: UInt64 = 0
     private var lastSweep: UInt64 = 0
     private var lastRetry: UInt64 = 0
     var periodicDue: UInt64 = 0
@@ -184,9 +187,7 @@ public final class EventLoop {
             uv_signal_start(handle, { handle, number in EventLoop.of(handle!.pointee.data).signalled(number) }, number)
             signals.append(handle)
         }
-        journal.start()
-        queryThread.start()
-        keyThread.start()
+        guard journal.start(), queryThread.start(), keyThread.start() else { return .resources("no thread can be started") }
         if let failed = openListeners() {
             stopThreads()
             return .listen(failed)
@@ -302,7 +303,11 @@ public final class EventLoop {
 
     private func tick() {
         let now = instant
-        if now.monotonic - lastSweep > 900_000_000 {
+        // After the process stood still (suspended, or starved) what peers sent meanwhile is still to be read: nobody is late before
+        // that, so the deadlines wait for the next tick.
+        let stoodStill = lastTick != 0 && now.monotonic - lastTick > 2_000_000_000
+        lastTick = now.monotonic
+        if !stoodStill, now.monotonic - lastSweep > 900_000_000 {
             lastSweep = now.monotonic
             server.pointee.sweep(at: now)
             let folded = queryThread.folded
@@ -317,7 +322,7 @@ public final class EventLoop {
         for notice in server.pointee.takeNotices() { options.log(notice) }
         tellManager(now)
         startPeriodic(now)
-        closeStuck(now)
+        if !stoodStill { closeStuck(now) }
         while let peer = firstLingering, now.monotonic > peer.pointee.lingerUntil { close(peer) }
     }
 
@@ -392,7 +397,8 @@ public final class EventLoop {
             if !server.pointee.pipeline.isFull {
                 options.log("journal: no room for segment \(number): \(String(cString: strerror(error.errno)))")
             }
-            guard error.errno == ENOSPC || error.errno == EDQUOT || error.errno == EFBIG else {
+            // Nothing was promised yet: it is tried again, as when there is no space. Without a descriptor or memory, too.
+            guard [ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM].contains(error.errno) else {
                 fail(error)
                 return
             }

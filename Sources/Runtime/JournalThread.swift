@@ -31,9 +31,12 @@ final class JournalThread {
         uv_sem_init(work, 0)
     }
 
-    func start() {
+    /// False when the system has no thread to give.
+    func start() -> Bool {
         let context = Unmanaged.passRetained(self).toOpaque()
-        uv_thread_create(&thread, { argument in Unmanaged<JournalThread>.fromOpaque(argument!).takeRetainedValue().run() }, context)
+        let status = uv_thread_create(
+            &thread, { argument in Unmanaged<JournalThread>.fromOpaque(argument!).takeRetainedValue().run() }, context)
+        return status == 0
     }
 
     /// Hands over a batch; the one before must have been taken back.

@@ -24,9 +24,12 @@ final class KeyThread {
         uv_cond_init(condition)
     }
 
-    func start() {
+    /// False when the system has no thread to give.
+    func start() -> Bool {
         let context = Unmanaged.passRetained(self).toOpaque()
-        uv_thread_create(&thread, { argument in Unmanaged<KeyThread>.fromOpaque(argument!).takeRetainedValue().run() }, context)
+        let status = uv_thread_create(
+            &thread, { argument in Unmanaged<KeyThread>.fromOpaque(argument!).takeRetainedValue().run() }, context)
+        return status == 0
     }
 
     /// Hands over a piece of work; the one before must have been taken back.

@@ -61,7 +61,7 @@ final class Listener {
 
 extension EventLoop {
     /// How long listening rests after peers were turned away: at most so many times `acceptsPerTurn` are in a second.
-    private static let acceptRest: UInt64 = 50
+    private static let acceptRest: UInt64 = 20
 
     fileprivate func acceptPeers(_ listener: Listener) {
         var turnedAway = false

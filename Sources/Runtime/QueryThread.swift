@@ -67,9 +67,12 @@ final class QueryThread {
         uv_cond_init(condition)
     }
 
-    func start() {
+    /// False when the system has no thread to give.
+    func start() -> Bool {
         let context = Unmanaged.passRetained(self).toOpaque()
-        uv_thread_create(&thread, { argument in Unmanaged<QueryThread>.fromOpaque(argument!).takeRetainedValue().run() }, context)
+        let status = uv_thread_create(
+            &thread, { argument in Unmanaged<QueryThread>.fromOpaque(argument!).takeRetainedValue().run() }, context)
+        return status == 0
     }
 
     /// More is durable. Wakes the thread only when it waits for that.

@@ -24,6 +24,7 @@ extension Server {
         let connection = slots + Int(index)
         var consumed = 0
         connection.pointee.awaitsInputOnly = false
+        connection.pointee.expected = 0
         block.reset()
         frames.removeAll(keepingCapacity: true)
         guard isStillAuthorized(index) else {
@@ -54,7 +55,7 @@ extension Server {
                         consumed = bytes.count
                         break loop
                     }
-                    connection.pointee.input.reserve(total + Server.inputPadding - connection.pointee.input.count)
+                    connection.pointee.expected = total + Server.inputPadding
                     connection.pointee.awaitsInputOnly = true
                     break loop
                 }

@@ -2,8 +2,8 @@
 //
 // Every connection has a little of its own (`Limits.connectionBufferBytes` a buffer), which is not counted; so ten thousand of
 // them with small requests never ask anybody. Whoever holds more is counted with all of it, by the memory that is taken and not
-// by the bytes in it. At the limit the one that wants more is refused with a code; those that have what they need are left to
-// finish and give it back.
+// by the bytes in it. At the limit the one that wants more is refused with a code, which gives back what it had; so
+// somebody always gets on.
 //
 // Two reservations keep one kind of peer from shutting out another:
 //

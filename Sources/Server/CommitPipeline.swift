@@ -21,7 +21,7 @@ public enum AdmissionState: UInt8, Sendable {
 }
 
 public struct CommitPipeline: ~Copyable {
-    private static let slotCount = 8
+    static let slotCount = 8
 
     private let slots: UnsafeMutablePointer<BatchBuilder>
     /// Bytes of each sealed batch. The journal thread pads the batch it has, so its own count is not looked at meanwhile.

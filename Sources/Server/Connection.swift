@@ -68,6 +68,8 @@ public struct Connection: ~Copyable {
     var answerOrigin: [UInt8]?
     /// Nothing can be admitted now; the input waits.
     var stalled = false
+    /// Memory that the request or frame which is being collected will need in the end; 0 when that is not known.
+    var expected = 0
     /// Bytes still to come of a frame that was refused; they are thrown away.
     var skipping = 0
     /// The input is an incomplete request or frame: only more bytes help.
@@ -146,6 +148,13 @@ public struct Connection: ~Copyable {
         chunked = nil
         scanned = 0
         giveBack()
+    }
+
+    /// Makes the input's buffer this large, and no larger.
+    mutating func growInput(to size: Int) {
+        var fresh = ByteWriter(capacity: size)
+        fresh.append(bytes: input.bytes)
+        input = fresh
     }
 
     /// Gives back the memory of buffers that hold nothing.

@@ -36,6 +36,7 @@ extension Server {
         let connection = slots + Int(index)
         var consumed = 0
         connection.pointee.awaitsInputOnly = false
+        connection.pointee.expected = 0
         while consumed < bytes.count, connection.pointee.wantsInput {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[consumed...])
             if connection.pointee.head == nil {
@@ -101,7 +102,7 @@ extension Server {
                 total = headBytes + Int(head.contentLength ?? 0)
                 if rest.count < total {
                     sendContinue(index, head)
-                    connection.pointee.input.reserve(total + Server.inputPadding - connection.pointee.input.count)
+                    connection.pointee.expected = total + Server.inputPadding
                     connection.pointee.awaitsInputOnly = true
                     return consumed
                 }
@@ -201,8 +202,14 @@ extension Server {
                 fail(&context, 403, "forbidden", "This API key lacks the scope for this call")
                 return
             }
+        } else {
+            // No key is needed; one that is given makes its peer no stranger, so that whoever watches is not shut out by strangers.
+            let key = givenKey(bytes(head.authorization), bytes(head.apiKey))
+            if !key.isEmpty { _ = authorize(key, index, principal: &context.principal) }
         }
-        guard !route.mayAnswerAtLength(head.method) || mayAnswerAtLength(index) else {
+        var isRoom = !route.mayAnswerAtLength(head.method) || mayAnswerAtLength(index)
+        if case .metrics = route { isRoom = mayAnswerMetrics(index) }
+        guard isRoom else {
             metrics.refusedForMemory += 1
             fail(&context, 503, "overloaded", "Too many answers wait to be read; nothing was recorded, try again")
             return

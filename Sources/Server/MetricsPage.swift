@@ -30,6 +30,7 @@ struct MemoryFigures {
     var queries: Int
     var queryBytes: Int
     var capacity: Int
+    var bound: MemoryBound
 }
 
 struct MetricsPage {
@@ -88,6 +89,7 @@ struct MetricsPage {
         gauge(&output, "purser_output_bytes", "Memory of answers that connections have not taken.", UInt64(memory.output))
         gauge(&output, "purser_queries", "Queries and corrections that wait for their answer.", UInt64(memory.queries))
         gauge(&output, "purser_query_bytes", "Memory of what they ask.", UInt64(memory.queryBytes))
+        gauge(&output, "purser_memory_bound_bytes", "What the formula of limits.md gives.", memory.bound.bytes)
         gauge(&output, "purser_ready", "1 while /readyz says so.", ready ? 1 : 0)
         counter(&output, "purser_clock_steps_back_total", "Times that the wall clock was seen to go back.", server.clockStepsBack)
         head(&output, "purser_clock_behind_seconds", "gauge", "How far the wall clock is behind the newest time in the journal.")

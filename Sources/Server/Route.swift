@@ -134,7 +134,7 @@ enum Route {
     /// Whether the answer may be longer than what every connection has room for. Single events, health and the like are short.
     func mayAnswerAtLength(_ method: HTTPMethod) -> Bool {
         switch (self, method) {
-        case (.eventsBatch, _), (.simulations, _), (.margins, _), (.metrics, _): true
+        case (.eventsBatch, _), (.simulations, _), (.margins, _): true
         case (.events, .get), (.customers, .get), (.keys, .get), (.prices, .get), (.catalogue, .get), (.reprices, _), (.event, _): true
         default: false
         }

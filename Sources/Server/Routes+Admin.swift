@@ -216,7 +216,8 @@ extension Server {
             strings: ledger.strings.count, customers: ledger.accounts.count,
             memory: MemoryFigures(
                 input: budgets.pointee.input.total, output: budgets.pointee.output.total, queries: askedQueries.count,
-                queryBytes: askedQueries.bytes, capacity: capacity),
+                queryBytes: askedQueries.bytes, capacity: capacity,
+                bound: MemoryBound(connections: connectionCount, books: ledger.byteCount)),
             clockBehind: pipelineBox.pointee.clockBehind(now.wall), ready: unreadiness == nil,
             pendingBytes: pipelineBox.pointee.pendingBytes, committedBytes: pipelineBox.pointee.committedBytes,
             segment: pipelineBox.pointee.currentSegment, retention: retention, lag: lag, storageFull: pipelineBox.pointee.isFull,

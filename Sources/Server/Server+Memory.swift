@@ -6,7 +6,7 @@ internal import Wire
 
 extension Server {
     /// How many bytes to read from this peer at a time. The fuller the buffers of all are, the less: what is read and cannot be
-    /// processed at once has to be kept. A request that has its room is read at full size.
+    /// processed at once has to be kept. What has a buffer already is read at its size.
     public func readSize(_ id: ConnectionID) -> Int {
         guard let connection = connection(id) else { return Limits.smallestRead }
         let free = connection.pointee.input.capacity - connection.pointee.input.count
@@ -18,19 +18,25 @@ extension Server {
     mutating func keep(_ index: UInt32, _ bytes: UnsafeRawBufferPointer) -> Bool {
         let connection = slots + Int(index)
         let needed = connection.pointee.input.count + bytes.count + Server.inputPadding
-        if needed > connection.pointee.input.capacity, needed > Limits.connectionBufferBytes {
-            let size = max(connection.pointee.input.capacity * 2, needed)
-            guard budgets.pointee.input.hasRoom(for: size - connection.pointee.countedInput, stranger: connection.pointee.isStranger) else {
+        if needed > connection.pointee.input.capacity {
+            // It grows with what has come, not with what was announced: who only announces holds nothing.
+            var size = max(connection.pointee.input.capacity * 2, needed)
+            if connection.pointee.expected >= needed { size = min(size, connection.pointee.expected) }
+            guard
+                size <= Limits.connectionBufferBytes
+                    || budgets.pointee.input.hasRoom(for: size - connection.pointee.countedInput, stranger: connection.pointee.isStranger)
+            else {
                 refuseForRoom(index)
                 return false
             }
+            connection.pointee.growInput(to: size)
         }
         connection.pointee.input.append(bytes: bytes)
-        connection.pointee.input.reserve(Server.inputPadding)
         return true
     }
 
-    /// Whether a request or frame of `total` bytes may be collected, of which fewer have come.
+    /// Whether there is room now for a request or frame of `total` bytes, of which fewer have come. Nothing is set aside for it: if
+    /// others take the room meanwhile, it is refused on the way.
     func mayCollect(_ index: UInt32, _ total: Int) -> Bool {
         let connection = slots + Int(index)
         guard total > Limits.connectionBufferBytes, total > connection.pointee.input.capacity else { return true }
@@ -39,6 +45,12 @@ extension Server {
 
     /// Whether an answer of any length may be written for this peer.
     func mayAnswerAtLength(_ index: UInt32) -> Bool { !budgets.pointee.output.isFull(stranger: slots[Int(index)].isStranger) }
+
+    /// Whether the metrics may: to those with a key also when nobody is answered at length, which is when they are looked at.
+    func mayAnswerMetrics(_ index: UInt32) -> Bool {
+        mayAnswerAtLength(index)
+            || !slots[Int(index)].isStranger && budgets.pointee.output.total < Limits.outputBytes + Limits.answerBytes / 2
+    }
 
     /// Tells a peer that there is no room for what it sends, and ends the connection: what it sent is not read.
     mutating func refuseForRoom(_ index: UInt32) {

@@ -190,6 +190,9 @@ enum Daemon {
         case .listen(let message):
             Log.line("purserd: \(message)")
             return .usage
+        case .resources(let message):
+            Log.line("purserd: \(message)")
+            return .state
         case .storage:
             return .storage
         }

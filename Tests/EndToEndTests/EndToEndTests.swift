@@ -133,6 +133,31 @@ struct KeyTests {
     @Test(.timeLimit(.minutes(5))) func aCrashWhileDroppingLosesNothing() throws { try scenario("killed_while_dropping") }
 }
 
+struct NetworkTests {
+    @Test(.timeLimit(.minutes(5))) func peersMayVanishAtEveryByte() throws { try scenario("gone_at_every_byte") }
+    @Test(.timeLimit(.minutes(5))) func peersMayVanishDuringASync() throws { try scenario("gone_during_a_sync") }
+    @Test(.timeLimit(.minutes(5))) func slowPeersCostNothing() throws { try scenario("slow_peers") }
+    @Test(.timeLimit(.minutes(5))) func aFloodStopsAtTheMark() throws { try scenario("flood") }
+    @Test(.timeLimit(.minutes(5))) func oneGreedyClientDoesNotStarveTheOthers() throws { try scenario("greedy") }
+    @Test(.timeLimit(.minutes(5))) func whoFindsNoDescriptorIsClosedAndCounted() throws { try scenario("few_descriptors") }
+    @Test(.timeLimit(.minutes(5))) func aFailingAcceptHarmsNobody() throws { try scenario("accepting_fails") }
+    @Test(.timeLimit(.minutes(5))) func descriptorsMayBeEaten() throws { try scenario("descriptors_are_eaten") }
+    @Test(.timeLimit(.minutes(5))) func memoryStaysUnderItsBound() throws { try scenario("memory_bound") }
+    @Test(.timeLimit(.minutes(5))) func tooLittleMemoryEndsTheStart() throws { try scenario("little_memory") }
+}
+
+struct ServiceTests {
+    @Test(.timeLimit(.minutes(5))) func theServiceManagerIsTold() throws { try scenario("manager") }
+    @Test(.timeLimit(.minutes(5))) func readyComesAfterTheJournalWasRead() throws { try scenario("slow_start") }
+    @Test(.timeLimit(.minutes(5))) func signsOfLifeStopWhenSomethingHangs() throws { try scenario("signs_of_life") }
+    @Test(.timeLimit(.minutes(5))) func twentyStopsKeepEveryAcknowledgement() throws { try scenario("stopped_again") }
+    @Test(.timeLimit(.minutes(5))) func whatIsWrongShows() throws { try scenario("sick") }
+    @Test(.timeLimit(.minutes(5))) func theWallClockMayJump() throws { try scenario("clocks") }
+    @Test(.timeLimit(.minutes(5))) func aSuspendedDaemonWakesSane() throws { try scenario("suspended") }
+    @Test(.timeLimit(.minutes(5))) func theSocketServesWhomTheListNames() throws { try scenario("socket_users") }
+    @Test(.timeLimit(.minutes(5))) func aKeyIsNowhereButWhereItBelongs() throws { try scenario("keys_nowhere") }
+}
+
 struct ProcessTests {
     @Test(.timeLimit(.minutes(5))) func theCommandLineSaysWhatIsWrong() throws { try scenario("command_line") }
     @Test(.timeLimit(.minutes(5))) func aBadConfigurationIsNamedByLine() throws { try scenario("configuration") }

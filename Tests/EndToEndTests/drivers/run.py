@@ -19,11 +19,13 @@ import harness  # noqa: E402
 import http_scenarios  # noqa: E402
 import key_scenarios  # noqa: E402
 import power_scenarios  # noqa: E402
+import network_scenarios  # noqa: E402
 import price_scenarios  # noqa: E402
 import process_scenarios  # noqa: E402
 import query_scenarios  # noqa: E402
 import retention_scenarios  # noqa: E402
 import storage_scenarios  # noqa: E402
+import service_scenarios  # noqa: E402
 import tool_scenarios  # noqa: E402
 import wire_scenarios  # noqa: E402
 
@@ -45,6 +47,8 @@ for module in (
     bench_scenarios,
     process_scenarios,
     wire_scenarios,
+    network_scenarios,
+    service_scenarios,
 ):
     SCENARIOS.update(module.SCENARIOS)
 
