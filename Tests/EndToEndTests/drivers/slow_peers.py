@@ -4,8 +4,9 @@
     slow_peers.py --bin .build/release [--peers 9950] [--seconds 600] [--processes 4]
 
 starts a daemon, measures a healthy client's round trips alone, then with the slow peers there (the daemon takes 10,000
-connections, and some are left for those who are healthy), and prints both with the daemon's resident size against its own bound. Exit status 1 when a promise of protocol/limits.md was not kept. `.ci/slow-peers` is
-this with a release build. As a module it gives the end-to-end scenarios a smaller run of the same.
+connections, and some are left for those who are healthy), and prints both with the daemon's resident size against its own
+bound. Exit status 1 when a promise of protocol/limits.md was not kept. `.ci/slow-peers` is this with a release build. As a module
+it gives the end-to-end scenarios a smaller run of the same.
 
 A slow peer is one of four, in turns: it sends a byte of a request's head every five seconds; or of a body; or of a frame; or it
 asks for a long answer again and again and takes a byte of it every five seconds through the smallest window there is. When the
