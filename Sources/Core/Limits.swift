@@ -57,7 +57,7 @@ public enum Limits {
     public static let stallSeconds = 10
 
     // The daemon.
-    public static let connections = 10_000
+    public static let connections = 12_000
     /// Entries of `unix_allow`.
     public static let socketRules = 100
     /// Descriptors that connections leave for files, the loop and whoever inherits some.
