@@ -33,6 +33,9 @@ public struct DriveOptions: Sendable {
     /// Questions of each of them a second.
     public var readRate = 10.0
     public var mix = MixOptions()
+    /// Directory where, after each answer, the disk itself makes a block durable: what a single event's answer is compared with was then
+    /// measured under the same load. Only where one message waits at a time, because it holds everything up.
+    public var probes: String?
     /// Until the last answer.
     public var patience: Int64 = 30_000_000_000
     public init() {}
@@ -63,6 +66,8 @@ public struct DriveResult: Sendable {
     public var margins = Histogram()
     public var events = Histogram()
     public var readFailures = 0
+    /// Of the disk itself, between the messages of the window.
+    public var disk = Histogram()
     public var wasInterrupted = false
     /// Why it ended early; nil when it did not.
     public var failure: String?
@@ -97,6 +102,7 @@ public struct Drive: ~Copyable {
     /// Refused for now: when to send again, and what.
     private var delayed: [(at: Int64, lane: Int, place: Int)] = []
     private var cpuAtStart: Int64 = 0
+    private var probe: DiskProbe?
     var result = DriveResult()
 
     /// Tokens of epoll from here on are readers.
@@ -140,6 +146,9 @@ public struct Drive: ~Copyable {
             throw error
         }
         laneCount = opened
+        if options.connections == 1, options.inFlight == 1, options.rate == nil, let directory = options.probes {
+            probe = DiskProbe(directory, by: .sync)
+        }
         result.bytesPerMessage = pool.messages.reduce(0) { $0 + $1.length } / pool.messages.count
     }
 
@@ -236,6 +245,7 @@ public struct Drive: ~Copyable {
         // What came with the end of the stream is read first.
         let isOpen = lanes[number].fill()
         readReplies(number, now: Clock.monotonic)
+        if phase == .window, waiting == 0, let took = probe?.write() { result.disk.record(took) }
         if !isOpen { fail("the server closed a connection") }
         if schedule == nil { refill(number) }
     }

@@ -42,19 +42,6 @@ struct BenchReport {
     struct DiskReading {
         var way: DurableWrite
         var latency: Histogram
-        /// The smaller median of before and after.
-        var quietMedian: UInt64
-
-        init(way: DurableWrite, latency: Histogram) {
-            self.way = way
-            self.latency = latency
-            quietMedian = latency.percentile(500)
-        }
-
-        mutating func add(_ other: DiskReading) {
-            latency.add(other.latency)
-            quietMedian = min(quietMedian, other.quietMedian)
-        }
     }
 
     /// Growth of a counter over the whole run, warm-up included.
@@ -111,7 +98,7 @@ struct BenchRun {
         let settled = Instant.monotonic - settling
         let after = try metrics(&service)
         let account = account(before, after, sums)
-        for (index, reading) in measureDisk().enumerated() where index < disk.count { disk[index].add(reading) }
+        for (index, reading) in measureDisk().enumerated() where index < disk.count { disk[index].latency.add(reading.latency) }
         var report = BenchReport(
             host: host, options: options, result: result, before: before, after: after,
             usage: host.process.flatMap { ServerUsage(process: $0) },

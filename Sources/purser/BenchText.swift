@@ -154,6 +154,7 @@ enum BenchText {
                 }
             ),
             ("bareDisk", .object(report.disk.map { Value.Member(name: $0.way.rawValue, value: json($0.latency)) })),
+            ("bareDiskBetween", result.disk.count > 0 ? json(result.disk) : nil),
             ("settledSeconds", number(Double(report.settledNanoseconds) / 1e9, 3)),
             ("retries", number(result.retries)),
             ("interrupted", .bool(result.wasInterrupted)),
