@@ -130,6 +130,22 @@ def bench_finds_a_loss(case):
         loser.close()
 
 
+def recorded(folder):
+    """Events that the private daemon of a measurement in `folder` has recorded, by its own counter."""
+    for path in folder.glob("purser-bench-*/purser.sock"):
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(5)
+                connection.connect(str(path))
+                connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                page = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+        except OSError:
+            continue
+        found = re.search(rb'purser_events_total\{outcome="recorded"\} (\d+)', page)
+        return int(found.group(1)) if found else 0
+    return 0
+
+
 def bench_is_interrupted(case):
     """Ctrl-C ends a measurement early: with a report, a verdict, no daemon and no directory left behind."""
     command = [str(case.binaries / "purser"), "bench", "--start", "--state", str(case.folder), "--seconds", "60", "--batch", "10"]
@@ -142,7 +158,8 @@ def bench_is_interrupted(case):
         return [int(pid) for pid in found if os.path.basename(os.readlink(f"/proc/{pid}/exe")) == "purserd"]
 
     started = eventually("a private daemon", daemons)
-    time.sleep(2.5)
+    eventually("a thousand events", lambda: recorded(case.folder) >= 1000, seconds=30)
+    time.sleep(0.5)
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=40)
     case.equal(child.returncode, 130, f"the exit status: {err[-1000:]!r}")
