@@ -100,6 +100,8 @@ public struct Connection: ~Copyable {
     }
 
     deinit {
+        // Through a pointer of its own here and below: Swift 6.3 cannot compile the other for ThreadSanitizer.
+        let budgets = budgets
         budgets.pointee.input.change(by: -countedInput, stranger: isStranger)
         budgets.pointee.output.change(by: -countedOutput, stranger: isStranger)
     }
@@ -118,6 +120,7 @@ public struct Connection: ~Copyable {
     /// A key was shown, or the socket vouches for the peer.
     mutating func becomeKnown() {
         guard isStranger else { return }
+        let budgets = budgets
         budgets.pointee.input.change(by: -countedInput, stranger: true)
         budgets.pointee.output.change(by: -countedOutput, stranger: true)
         isStranger = false
@@ -130,6 +133,7 @@ public struct Connection: ~Copyable {
         func held(_ capacity: Int) -> Int { capacity > Limits.connectionBufferBytes ? capacity : 0 }
         let inNow = held(input.capacity) + held(body.capacity)
         let outNow = held(output.capacity)
+        let budgets = budgets
         if inNow != countedInput {
             budgets.pointee.input.change(by: inNow - countedInput, stranger: isStranger)
             countedInput = inNow
