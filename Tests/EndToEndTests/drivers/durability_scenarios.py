@@ -361,7 +361,7 @@ def sent_by_the_tool(case, count=50_000):
     def check(where):
         def fresh():
             # While a million events are folded into new books, the tool may give up waiting; the books are asked again.
-            text = case.tool("margins", "--by", "customer,model", "--json", daemon=daemon, status=None)
+            text = case.tool("margins", "--by", "customer,model", "--json", daemon=daemon, status=None, seconds=60 + count / 2_000)
             data = json.loads(text, parse_float=Decimal, parse_int=Decimal) if text else {"totals": {"events": 0}}
             return data if data["totals"]["events"] == count else None
 
