@@ -20,8 +20,8 @@ from http_scenarios import BATCH, EVENTS, event
 from slow_peers import figure
 
 STOPS = int(os.environ.get("PURSER_STOPS", "20"))
-SUSPENSIONS = int(os.environ.get("PURSER_SUSPENSIONS", "6"))
-LONGEST = float(os.environ.get("PURSER_SUSPENDED_SECONDS", "4"))
+SUSPENSIONS = int(os.environ.get("PURSER_SUSPENSIONS", "4"))
+LONGEST = float(os.environ.get("PURSER_SUSPENDED_SECONDS", "2"))
 
 
 class Manager:
