@@ -142,7 +142,7 @@ struct OwnPriceReader {
 
     private mutating func set(_ item: TomlItem, _ name: String, in index: Int) throws(PriceBookError) {
         guard let tag = Array(name.utf8).withUnsafeBytes({ Tags.named($0) }) else {
-            throw error("unknown kind of usage '\(name)'", item.line)
+            throw error("rates: unknown kind of usage '\(name)'", item.line)
         }
         let last = prices.count - 1
         prices[last].rates[index].table[tag] = try rate(item)
@@ -162,11 +162,14 @@ struct OwnPriceReader {
 
     // Values
 
+    /// The key as it stands in the price, without the table around it.
+    private func name(_ item: TomlItem) -> String { item.path.dropFirst(2).joined(separator: ".") }
+
     private func number(_ item: TomlItem) -> Bool { item.kind == .string || item.kind == .integer || item.kind == .float }
 
     private func rate(_ item: TomlItem) throws(PriceBookError) -> Int64 {
         guard number(item), let rate = Array(item.text.utf8).withUnsafeBytes({ RateText.read($0) }) else {
-            throw error("not a rate: '\(item.text)' (as in \"2.50/M\", \"0.36/h\", \"0.002\")", item.line)
+            throw error("\(name(item)): not a rate: '\(item.text)' (as in \"2.50/M\", \"0.36/h\", \"0.002\")", item.line)
         }
         return rate
     }
@@ -192,7 +195,7 @@ struct OwnPriceReader {
         var bytes = Array(item.text.utf8)
         if bytes.count > 10, bytes[10] == 0x20 { bytes[10] = 0x54 }
         guard item.kind == .datetime || item.kind == .string, let time = bytes.withUnsafeBytes({ CatalogueReader.time($0) }) else {
-            throw error("not a date or a time with its zone: '\(item.text)'", item.line)
+            throw error("\(name(item)): not a date or a time with its zone: '\(item.text)'", item.line)
         }
         return time
     }

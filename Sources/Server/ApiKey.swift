@@ -28,7 +28,7 @@ struct KeyRequest {
 
     init?(_ body: UnsafeRawBufferPointer) {
         guard !body.isEmpty else { return }
-        guard let document = try? JSONDocument(body), document.root.kind == .object, !document.root.repeatsKey else { return nil }
+        guard let document = try? JSONDocument(body, uniqueKeys: true), document.root.kind == .object else { return nil }
         if let given = document.root["name"], !given.isNull {
             guard given.kind == .string else { return nil }
             name = given.bytes

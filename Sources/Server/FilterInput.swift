@@ -20,7 +20,7 @@ struct FilterInput {
             text = json.array
         }
         guard !body.isEmpty else { return }
-        guard let document = try? JSONDocument(body), document.root.kind == .object, !document.root.repeatsKey else {
+        guard let document = try? JSONDocument(body, uniqueKeys: true), document.root.kind == .object else {
             refusal = "Malformed request body"
             return
         }

@@ -11,8 +11,8 @@ struct PriceInput: ~Copyable {
     private(set) var refusal: String?
 
     init(_ value: JSONValue) {
-        guard value.kind == .object, !value.repeatsKey else {
-            refusal = "a price is an object whose fields are given once"
+        guard value.kind == .object else {
+            refusal = "a price, as in prices, is an object"
             return
         }
         toml.append("[[price]]\n")
@@ -48,8 +48,8 @@ struct PriceInput: ~Copyable {
     }
 
     private mutating func add(variant: JSONValue) {
-        guard variant.kind == .object, !variant.repeatsKey else {
-            refusal = "variants: objects whose fields are given once"
+        guard variant.kind == .object else {
+            refusal = "variants: each is an object"
             return
         }
         toml.append("\n[[price.variant]]\n")
@@ -77,8 +77,8 @@ struct PriceInput: ~Copyable {
     }
 
     private mutating func table(_ value: JSONValue) {
-        guard value.kind == .object, !value.repeatsKey else {
-            refusal = "rates: an object of kinds of usage, each given once"
+        guard value.kind == .object else {
+            refusal = "rates: an object of kinds of usage"
             return
         }
         toml.append("rates = { ")

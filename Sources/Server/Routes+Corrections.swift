@@ -20,7 +20,7 @@ extension Server {
     }
 
     private static func reason(_ body: UnsafeRawBufferPointer) -> [UInt8]? {
-        guard let document = try? JSONDocument(body), document.root.kind == .object, !document.root.repeatsKey,
+        guard let document = try? JSONDocument(body, uniqueKeys: true), document.root.kind == .object,
             let value = document.root["reason"], value.kind == .string
         else { return nil }
         let text = value.bytes
@@ -177,7 +177,7 @@ extension Server {
 
 extension SimulationQuery.Substitution {
     fileprivate init?(_ value: JSONValue) {
-        guard value.kind == .object, !value.repeatsKey, let model = value["model"], model.kind == .string, let other = value["asModel"],
+        guard value.kind == .object, let model = value["model"], model.kind == .string, let other = value["asModel"],
             other.kind == .string
         else { return nil }
         func optional(_ name: String) -> [UInt8]?? {

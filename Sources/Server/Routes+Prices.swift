@@ -53,7 +53,7 @@ extension Server {
     // MARK: Prices of one's own
 
     mutating func postPrice(_ context: inout RequestContext, _ body: UnsafeRawBufferPointer) {
-        guard let document = try? JSONDocument(body) else {
+        guard let document = try? JSONDocument(body, uniqueKeys: true) else {
             fail(&context, 400, "validation_failed", "Malformed request body")
             return
         }

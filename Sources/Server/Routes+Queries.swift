@@ -18,13 +18,21 @@ extension Server {
         var bad: StaticString?
     }
 
+    /// What `read` knows: a value that cannot be decoded is named by it, one of another name is ignored as ever.
+    private static let parameterNames: [StaticString] = [
+        "customerReferenceId", "customer", "featureKey", "feature", "model", "modelProvider", "provider", "eventName", "flowId", "from",
+        "to",
+        "unpriced", "timezone", "search", "cursor", "limit", "offset", "groupBy",
+    ]
+
     private mutating func parameters(_ query: UnsafeRawBufferPointer) -> Parameters {
         var result = Parameters()
         var pairs = HTTPQuery(query)
         while let pair = pairs.next() {
             targetText.reset()
             guard HTTPTarget.decode(pair.value, plusIsSpace: true, into: &targetText) != nil, isValidUTF8(targetText.bytes) else {
-                result.bad = "query"
+                guard let name = Self.parameterNames.first(where: pair.isNamed) else { continue }
+                result.bad = name
                 return result
             }
             read(pair, &result)

@@ -30,18 +30,16 @@ public enum CustomerJSON {
     public static func read(_ body: UnsafeRawBufferPointer, registering: Bool) -> CustomerReading {
         var reader = JSONReader()
         guard reader.document(body, depth: Limits.jsonDepth, values: Limits.jsonValues) == 0,
-            reader.nodes[0].kind == JSONNodeKind.object
+            reader.nodes[0].kind == JSONNodeKind.object, !reader.repeatsKey(to: reader.nodeCount)
         else { return .malformed }
         let fields = Field.allCases
         var values = [[UInt8]?](repeating: nil, count: fields.count)
-        var seen = Set<Field>()
         let end = Int(reader.nodes[0].end)
         var i = 1
         while i < end {
             let node = reader.nodes[i]
             i = Int(node.end)
             guard let field = Field(rawValue: String(decoding: reader.key(node), as: UTF8.self)) else { continue }
-            guard seen.insert(field).inserted else { return .malformed }
             // An address is accepted in any shape and not kept, as Tanso does.
             if field == .address || node.kind == JSONNodeKind.null { continue }
             guard node.kind == JSONNodeKind.string else { return .malformed }

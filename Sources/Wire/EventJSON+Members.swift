@@ -48,12 +48,13 @@ extension EventJSON {
             let key = reader.key(node)
             let field = EventKeys.top(key)
             if field == .none {
-                if !noteUnknown(key, 0, &unknownCount) { scan.refuse(.fieldInvalid, .none) }
+                if !noteUnknown(key, 0, &unknownCount) || repeatsKeyInside(i) { scan.refuse(.fieldInvalid, .none) }
             } else if once(&scan, field) {
                 if field == .costInput {
                     readCostInput(i, &scan, &block)
                 } else if node.kind != JSONNodeKind.null {
                     readTop(field, node, &scan, &block)
+                    if field == .meta, repeatsKeyInside(i) { scan.refuse(.fieldInvalid, .meta) }
                 }
             }
             i = Int(node.end)
@@ -73,12 +74,20 @@ extension EventJSON {
             let key = reader.key(node)
             let field = EventKeys.costInput(key)
             if field == .none {
-                if !noteUnknown(key, Limits.jsonUnknownFields, &unknownCount) { scan.refuse(.fieldInvalid, .costInput) }
+                if !noteUnknown(key, Limits.jsonUnknownFields, &unknownCount) || repeatsKeyInside(i) {
+                    scan.refuse(.fieldInvalid, .costInput)
+                }
             } else if once(&scan, field), node.kind != JSONNodeKind.null {
                 readCost(field, node, &scan, &block)
             }
             i = Int(node.end)
         }
+    }
+
+    /// Whether an object at or below the node has a key twice.
+    @inline(__always) private mutating func repeatsKeyInside(_ index: Int) -> Bool {
+        let end = Int(reader.nodes[index].end)
+        return end > index + 1 && reader.repeatsKey(from: index, to: end)
     }
 
     /// Notes that a field is there; false (and refused) when it was there before.

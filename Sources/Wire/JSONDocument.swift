@@ -18,24 +18,31 @@ public final class JSONDocument {
     private let copy: UnsafeMutableRawBufferPointer
     private var reader: JSONReader
 
-    /// Parses `text`. Depth is `Limits.jsonDepth` unless said otherwise, at most 64; `values` bounds the memory.
-    public init(_ text: UnsafeRawBufferPointer, depth: Int = Limits.jsonDepth, values: Int = 4_000_000) throws(JSONError) {
+    /// Parses `text`. Depth is `Limits.jsonDepth` unless said otherwise, at most 64; `values` bounds the memory. With `uniqueKeys` an
+    /// object that has a key twice, at any depth, is refused.
+    public init(
+        _ text: UnsafeRawBufferPointer, depth: Int = Limits.jsonDepth, values: Int = 4_000_000, uniqueKeys: Bool = false
+    ) throws(JSONError) {
         copy = .allocate(byteCount: max(text.count, 1), alignment: 8)
         copy.copyMemory(from: text)
         reader = JSONReader()
-        let code = reader.document(UnsafeRawBufferPointer(rebasing: copy[0..<text.count]), depth: depth, values: values)
+        var code = reader.document(UnsafeRawBufferPointer(rebasing: copy[0..<text.count]), depth: depth, values: values)
+        if code == 0, uniqueKeys, reader.repeatsKey(to: reader.nodeCount) { code = JSONReader.repeatedKey }
         guard code == 0 else {
             let fault = reader.fault(code)
             throw JSONError(message: fault.message, offset: fault.offset)
         }
     }
 
-    public convenience init(_ text: [UInt8], depth: Int = Limits.jsonDepth, values: Int = 4_000_000) throws(JSONError) {
+    public convenience init(
+        _ text: [UInt8], depth: Int = Limits.jsonDepth, values: Int = 4_000_000, uniqueKeys: Bool = false
+    ) throws(JSONError) {
         // The closure of `withUnsafeBytes` could not throw a typed error out of an initialiser: copy, then parse.
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: max(text.count, 1), alignment: 8)
         defer { copy.deallocate() }
         copy.copyBytes(from: text)
-        try self.init(UnsafeRawBufferPointer(rebasing: copy[0..<text.count]), depth: depth, values: values)
+        try self.init(
+            UnsafeRawBufferPointer(rebasing: copy[0..<text.count]), depth: depth, values: values, uniqueKeys: uniqueKeys)
     }
 
     deinit { copy.deallocate() }
@@ -101,13 +108,6 @@ public struct JSONValue {
     public var members: JSONMembers {
         let end = kind == .object ? Int(document.node(index).end) : index + 1
         return JSONMembers(document: document, at: index + 1, end: end)
-    }
-
-    /// Whether a key comes twice in this object.
-    public var repeatsKey: Bool {
-        var seen = Set<[UInt8]>()
-        for member in members where !seen.insert(member.keyBytes).inserted { return true }
-        return false
     }
 }
 

@@ -4,6 +4,7 @@
 // surrogates, a byte order mark, anything after the value, and nesting or counts beyond `Limits`.
 
 import CSimdjson
+import Core
 
 /// Why a JSON text is refused.
 struct JSONFault {
@@ -18,6 +19,8 @@ struct JSONReader: ~Copyable {
 
     private let handle: UnsafeMutablePointer<purser_json_reader>
     private(set) var text: UnsafeRawPointer
+    /// Keys of one object, while they are compared.
+    private var keys: [UnsafeRawBufferPointer] = []
 
     init() {
         guard let made = purser_json_create() else { preconditionFailure("no memory for a JSON reader") }
@@ -54,6 +57,21 @@ struct JSONReader: ~Copyable {
         return code
     }
 
+    /// Whether an object among the nodes from `first` up to `end` has a key twice, after unescaping (RFC 8259 section 4: which of
+    /// the two counts is anyone's guess).
+    mutating func repeatsKey(from first: Int = 0, to end: Int) -> Bool {
+        for index in first..<end where nodes[index].kind == JSONNodeKind.object {
+            keys.removeAll(keepingCapacity: true)
+            var member = index + 1
+            while member < Int(nodes[index].end) {
+                keys.append(key(nodes[member]))
+                member = Int(nodes[member].end)
+            }
+            if holdsRepeatedText(&keys) { return true }
+        }
+        return false
+    }
+
     /// The text of a string, number or literal, or the source of an object or array.
     @inline(__always) func value(_ node: Node) -> UnsafeRawBufferPointer {
         let base = node.flags & 1 == 0 ? text : UnsafeRawPointer(handle.pointee.scratch!)
@@ -64,6 +82,9 @@ struct JSONReader: ~Copyable {
         let base = node.flags & 2 == 0 ? text : UnsafeRawPointer(handle.pointee.scratch!)
         return UnsafeRawBufferPointer(start: base + Int(node.key_offset), count: Int(node.key_length))
     }
+
+    /// A code of this room's own, beside those of CSimdjson.
+    static let repeatedKey: Int32 = -100
 
     /// What the last negative code means.
     func fault(_ code: Int32) -> JSONFault {
@@ -81,6 +102,7 @@ struct JSONReader: ~Copyable {
             case -11: "No memory for a text of this size"
             case -12: "The JSON text is too large"
             case -13: "The JSON value is not an array"
+            case Self.repeatedKey: "An object holds a key twice"
             default: "The text does not follow the JSON grammar"
             }
         return JSONFault(message: message, offset: Int(handle.pointee.error_offset))

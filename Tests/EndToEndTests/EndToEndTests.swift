@@ -67,6 +67,12 @@ struct EventTests {
 
 struct WireScenarioTests {
     @Test(.timeLimit(.minutes(5))) func everyRequestVectorGetsOneReplyOrNone() throws { try scenario("request_vectors") }
+    @Test(.timeLimit(.minutes(5))) func everyJSONVectorIsReadOneWay() throws { try scenario("json_vectors") }
+    @Test(.timeLimit(.minutes(5))) func everySizeIsTakenUpToItsLimit() throws { try scenario("around_every_limit") }
+    @Test(.timeLimit(.minutes(5))) func whatHasNoEndIsRefusedInBoundedMemory() throws { try scenario("without_end") }
+    @Test(.timeLimit(.minutes(10))) func aWrongTypeNamesItsField() throws { try scenario("wrong_types") }
+    @Test(.timeLimit(.minutes(10))) func naughtyStringsAreStoredAsTheyAreOrRefused() throws { try scenario("naughty_strings") }
+    @Test(.timeLimit(.minutes(5))) func theMetricsPageIsWellFormedWhateverComes() throws { try scenario("metrics_page") }
 }
 
 struct PriceTests {

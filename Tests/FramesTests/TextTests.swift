@@ -50,6 +50,8 @@ import Testing
     @Test(arguments: [
         "{}", " { } ", "{\"a\":1}", "{\"a\":-0.5e+10,\"b\":[],\"c\":{}}", "{\"a\":[1,2,{\"b\":[null,true,false]}]}",
         "{\"\":\"\\u00e4\\n\\/\"}",
+        "{\"a\":\"\\ud83d\\ude00\",\"\\ud83d\\ude01\":1,\"\\ud83d\\ude00\":2}",
+        "{\"a\":{\"a\":{\"a\":1},\"b\":2},\"b\":[{\"a\":1},{\"a\":2}]}",
         "{\"a\":\"ü\"}\n", "{\"a\":[[],[{}]] , \"b\" : 0}", "{\"a\":1E5}",
     ])
     func objectsAreAccepted(_ text: String) { #expect(isObject(text)) }
@@ -61,6 +63,10 @@ import Testing
         "{\"a\":\"\u{1}\"}", "{\"a\":\"b}", "{\"a\":1}}", "{}{}", "{\"a\":[1 2]}", "{\"a\":[1,]}", "{\"a\":[1}", "{\"a\" 1}",
         "{\"a\":1 \"b\":2}",
         "{\"a\":1}x", "{\"a\":[}]", "{{}}", "{\"a\":{]}",
+        "{\"a\":1,\"a\":1}", "{\"a\":1,\"\\u0061\":2}", "{\"b\":{\"a\":1,\"c\":2,\"a\":3}}", "{\"b\":[{\"\\n\":1,\"\\u000A\":2}]}",
+        "{\"\":1,\"\":2}", "{\"\\ud83d\\ude00\":1,\"\u{1F600}\":2}", "{\"\u{E9}\":1,\"\\u00E9\":2}", "{\"/\":1,\"\\/\":2}",
+        "{\"a\":\"\\ud800\"}", "{\"a\":\"\\udc00\"}", "{\"a\":\"\\ud800\\u0041\"}", "{\"a\":\"\\ud800x\"}", "{\"\\ude00\\ud83d\":1}",
+        "{\"a\":\"\\ud800\\ud800\\udc00\"}", "{\"a\":\"\\ud800\\",
     ])
     func everythingElseIsNot(_ text: String) { #expect(!isObject(text)) }
 
@@ -79,6 +85,12 @@ import Testing
                 #expect(isObject(text) == expected, "\(text)")
             }
         }
+    }
+
+    @Test func manyKeysAreToldApartAndARepeatedOneIsFound() {
+        let keys = (0..<600).map { "\"key-\($0 &* 7919 % 600)\":\($0)" }
+        #expect(isObject("{" + keys.joined(separator: ",") + "}"))
+        #expect(!isObject("{" + (keys + ["\"key-\\u0035\":0"]).joined(separator: ",") + "}"))
     }
 
     @Test func nestingIsBoundedAtItsLimit() {

@@ -165,9 +165,12 @@ private let million = [line(.inputTokens, 1_000_000), line(.outputTokens, 1_000_
     ("[[price]]\nper_unit = 1\n", "acme.toml:2: a price needs an id"),
     ("[[price]]\nid = \"a|b\"\nper_unit = 1\n", "acme.toml:2: an id has up to 64 letters, digits, '-', '_' and '.'"),
     ("[[price]]\nid = \"a\"\ndiscount_percent = 101\n", "acme.toml:3: a discount is 0 to 100 percent"),
-    ("[[price]]\nid = \"a\"\nper_unit = -1\n", "acme.toml:3: not a rate: '-1' (as in \"2.50/M\", \"0.36/h\", \"0.002\")"),
-    ("[[price]]\nid = \"a\"\nrates = { tokens = 1 }\n", "acme.toml:3: unknown kind of usage 'tokens'"),
-    ("[[price]]\nid = \"a\"\nrates = { input = \"1/m\" }\n", "acme.toml:3: not a rate: '1/m' (as in \"2.50/M\", \"0.36/h\", \"0.002\")"),
+    ("[[price]]\nid = \"a\"\nper_unit = -1\n", "acme.toml:3: per_unit: not a rate: '-1' (as in \"2.50/M\", \"0.36/h\", \"0.002\")"),
+    ("[[price]]\nid = \"a\"\nrates = { tokens = 1 }\n", "acme.toml:3: rates: unknown kind of usage 'tokens'"),
+    (
+        "[[price]]\nid = \"a\"\nrates = { input = \"1/m\" }\n",
+        "acme.toml:3: rates.input: not a rate: '1/m' (as in \"2.50/M\", \"0.36/h\", \"0.002\")"
+    ),
     ("[[price]]\nid = \"a\"\nper_unit = 1\nfrom = 2026-02-01\nuntil = 2026-02-01\n", "acme.toml:2: until is not after from"),
     ("[[price]]\nid = \"a\"\nper_unit = 1\nfrom = 2026-02-30\n", "acme.toml:4: "),
     ("[[price]]\nid = \"a\"\nper_unit = 1\n[[price]]\nid = \"a\"\nper_unit = 1\n", "acme.toml: the id 'a' is given twice"),

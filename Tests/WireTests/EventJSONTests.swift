@@ -247,7 +247,10 @@ private func leaf(_ field: EventField) -> String { "\(field.name)".split(separat
     #expect(top(#""zzz":1,"zz\u007a":2"#).outcome == .fieldInvalid)
     #expect(cost(#""zzz":1,"zzz":2"#).field == .costInput)
     #expect(top(#""zzz":1,"costInput":{"zzz":1}"#).outcome == .recorded)
-    #expect(top(#""meta":{"a":1,"a":2}"#).outcome == .recorded)
+    #expect(top(#""meta":{"a":1,"a":2}"#).outcome == .fieldInvalid)
+    #expect(top(#""meta":{"a":[{"b":1},{"b":2}],"b":{"a":1}}"#).outcome == .recorded)
+    #expect(top(#""meta":{"a":[{"b":1,"\u0062":2}]}"#).field == .meta)
+    #expect(top(#""unknown":{"a":1,"a":2}"#).outcome == .fieldInvalid)
 }
 
 @Test(arguments: -1...1)

@@ -185,8 +185,6 @@ func valuesAreCountedExactly(_ values: Int) {
     #expect(root.members.map(\.key) == ["data", "x", "t"])
     #expect(root["t"]?.timestamp?.description == "2026-08-06T00:00:00Z")
     #expect(Array(root["x"]!.elements.map(\.kind)) == [])
-    #expect(root.repeatsKey == false)
-    #expect(try JSONDocument(bytes("{\"a\":1,\"\\u0061\":2}")).root.repeatsKey)
     #expect(try JSONDocument(bytes("12")).root.integer == 12)
     #expect(try JSONDocument(bytes("1.5")).root.integer == nil)
 }

@@ -10,23 +10,6 @@ import Wire
 private struct RequestVector: Decodable {
     enum Verdict: String, Decodable { case accept, refuse, wait }
 
-    /// A run of bytes: text whose characters are bytes, or a text that is repeated.
-    private struct Part: Decodable {
-        var bytes: [UInt8]
-
-        private enum Key: CodingKey { case `repeat`, times }
-
-        init(from decoder: any Decoder) throws {
-            if let text = try? decoder.singleValueContainer().decode(String.self) {
-                bytes = latin(text)
-            } else {
-                let run = try decoder.container(keyedBy: Key.self)
-                let text = latin(try run.decode(String.self, forKey: .repeat))
-                bytes = Array(repeatElement(text, count: try run.decode(Int.self, forKey: .times)).joined())
-            }
-        }
-    }
-
     var name: String
     var verdict: Verdict
     var request: [UInt8]
@@ -40,11 +23,7 @@ private struct RequestVector: Decodable {
         let fields = try decoder.container(keyedBy: Key.self)
         name = try fields.decode(String.self, forKey: .name)
         verdict = try fields.decode(Verdict.self, forKey: .verdict)
-        if let text = try? fields.decode(String.self, forKey: .request) {
-            request = latin(text)
-        } else {
-            request = try fields.decode([Part].self, forKey: .request).flatMap(\.bytes)
-        }
+        request = try fields.decode(VectorBytes.self, forKey: .request).bytes
         status = try fields.decodeIfPresent(UInt16.self, forKey: .status)
         body = latin(try fields.decodeIfPresent(String.self, forKey: .body) ?? "")
         closes = try fields.decodeIfPresent(Bool.self, forKey: .closes) ?? false

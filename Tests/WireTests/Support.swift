@@ -78,3 +78,32 @@ enum Vectors {
 
 /// The bytes of a text whose characters are bytes.
 func latin(_ text: String) -> [UInt8] { text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) } }
+
+/// Bytes in a vector: a text whose characters are bytes, or a list of such texts and of runs that are repeated.
+struct VectorBytes: Decodable {
+    var bytes: [UInt8]
+
+    private struct Part: Decodable {
+        var bytes: [UInt8]
+
+        private enum Key: CodingKey { case `repeat`, times }
+
+        init(from decoder: any Decoder) throws {
+            if let text = try? decoder.singleValueContainer().decode(String.self) {
+                bytes = latin(text)
+            } else {
+                let run = try decoder.container(keyedBy: Key.self)
+                let text = latin(try run.decode(String.self, forKey: .repeat))
+                bytes = Array(repeatElement(text, count: try run.decode(Int.self, forKey: .times)).joined())
+            }
+        }
+    }
+
+    init(from decoder: any Decoder) throws {
+        if let text = try? decoder.singleValueContainer().decode(String.self) {
+            bytes = latin(text)
+        } else {
+            bytes = try decoder.singleValueContainer().decode([Part].self).flatMap(\.bytes)
+        }
+    }
+}

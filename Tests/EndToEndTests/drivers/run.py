@@ -26,7 +26,9 @@ import query_scenarios  # noqa: E402
 import retention_scenarios  # noqa: E402
 import storage_scenarios  # noqa: E402
 import service_scenarios  # noqa: E402
+import size_scenarios  # noqa: E402
 import tool_scenarios  # noqa: E402
+import hostile_scenarios  # noqa: E402
 import wire_scenarios  # noqa: E402
 
 SCENARIOS = {}
@@ -49,6 +51,8 @@ for module in (
     wire_scenarios,
     network_scenarios,
     service_scenarios,
+    hostile_scenarios,
+    size_scenarios,
 ):
     SCENARIOS.update(module.SCENARIOS)
 

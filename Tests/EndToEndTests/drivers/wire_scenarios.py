@@ -11,6 +11,7 @@ import socket
 import time
 
 from harness import ROOT, Failure
+from http_scenarios import recorded
 
 EVENTS = "/api/v1/client/events"
 CANARY = b"GET /nowhere-%d HTTP/1.1\r\nHost: canary\r\nX-Request-ID: canary-%d\r\n\r\n"
@@ -135,7 +136,9 @@ def request_vectors(case):
                     mark = b'(errorId=canary-%d)","detail":null},"success":false}' % number
                     answer = replies(wire.until(lambda data: mark in data, 10), (method,))
                     # Over TCP a body on a path that asks for a key is not read.
-                    unread = not unix and bool(vector.get("body") or (b"chunked\r\n\r\n" in request and answer and answer[0][0] == 401))
+                    unread = not unix and bool(
+                        vector.get("body") or (b"chunked\r\n\r\n" in request and answer and answer[0][0] == 401)
+                    )
                     closes = vector.get("closes") or unread
                     case.equal(len(answer), 1 if closes else 2, f"{what}: replies {answer}")
                     if answer:
@@ -143,7 +146,9 @@ def request_vectors(case):
                         case.expect(answer[0][0] < 500, f"{what}: {answer[0]}")
                         case.expect(unix or answer[0][0] != 201, f"{what}: recorded without a key")
                     if len(answer) == 2:
-                        case.equal(answer[1][:1] + (answer[1][1]["x-request-id"],), (404, f"canary-{number}"), f"{what}: the canary")
+                        case.equal(
+                            answer[1][:1] + (answer[1][1]["x-request-id"],), (404, f"canary-{number}"), f"{what}: the canary"
+                        )
                     if closes:
                         case.expect(wire.ended, f"{what}: the connection must end")
                 else:
@@ -161,4 +166,41 @@ def request_vectors(case):
     case.expect(daemon.alive, "the daemon is alive")
 
 
-SCENARIOS = {"request_vectors": request_vectors}
+def json_vectors(case):
+    """Every JSON text of the vectors, as a value inside an event and alone, to every route that reads JSON."""
+    daemon = case.daemon()
+    texts = vectors("json-texts.json", "texts")
+    connection = daemon.connect(unix=True)
+    before = recorded(daemon)
+    wanted = 0
+    for vector in texts:
+        name, text, accepted = vector["name"], raw(vector["text"]), vector["verdict"] == "accept"
+        if not vector.get("alone"):
+            for what, body, status in (
+                ("an unknown field", b'{"eventName":"v","unknown":' + text + b"}", 201 if accepted else 400),
+                ("meta", b'{"eventName":"v","meta":{"x":' + text + b"}}", 201 if accepted and "depth: 15" not in name else 400),
+            ):
+                connection.request("POST", EVENTS, body)
+                reply = connection.response("POST", EVENTS)
+                case.equal(reply.status, status, f"{name}, in {what}")
+                case.expect(status == 201 or reply.code == "validation_failed", f"{name}, in {what}: {reply}")
+                wanted += status == 201
+        for path in (EVENTS, EVENTS + "/batch", *OTHERS):
+            connection.request("POST", path, text)
+            reply = connection.response("POST", path)
+            case.expect(reply.status < 500, f"{name} to {path}: {reply}")
+            if accepted or (not text and path in OTHERS):
+                continue
+            # What is no event, but an element of an array all the same, is rejected by itself.
+            by_itself = (
+                path.endswith("/batch") and reply.status == 200 and reply.data["recorded"] == 0 and reply.data["rejected"] > 0
+            )
+            case.expect(reply.status == 400 or by_itself, f"{name} to {path}: {reply}")
+    case.equal(recorded(daemon) - before, wanted, "events recorded")
+    case.expect(len(texts) >= 580 and wanted > 200, f"the vectors are there: {len(texts)}, {wanted}")
+    connection.close()
+
+
+OTHERS = [f"/api/v1/client/{name}" for name in ("customers", "keys", "prices", "reprices", "simulations")]
+
+SCENARIOS = {"request_vectors": request_vectors, "json_vectors": json_vectors}
