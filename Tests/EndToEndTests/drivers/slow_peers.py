@@ -44,14 +44,17 @@ def join(port):
     return connection
 
 
-def healthy(connection, key, seconds, rate=100.0):
-    """Round trips of one event each at a steady rate, in milliseconds; a late one is not made up for by fewer."""
+def healthy(connection, key, seconds, rate=100.0, records=True):
+    """Round trips of one event each (or without `records` of a question that no disk is asked for) at a steady rate, in milliseconds;
+    a late one is not made up for by fewer."""
     times = []
     end = time.monotonic() + seconds
     due = time.monotonic()
     while time.monotonic() < end:
         body = b'{"eventName":"healthy","costAmount":1}'
         head = f"POST /api/v1/client/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nContent-Length: {len(body)}\r\n\r\n"
+        if not records:
+            head, body = f"GET /healthz HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\r\n", b""
         started = time.monotonic()
         connection.sendall(head.encode() + body)
         data = b""
@@ -60,7 +63,7 @@ def healthy(connection, key, seconds, rate=100.0):
             if not piece:
                 raise RuntimeError(f"the healthy client was closed: {data!r}")
             data += piece
-        if not data.startswith(b"HTTP/1.1 201"):
+        if not data.startswith(b"HTTP/1.1 20"):
             raise RuntimeError(f"the healthy client was refused: {data!r}")
         times.append((time.monotonic() - started) * 1000)
         due = max(due + 1 / rate, time.monotonic())
@@ -215,12 +218,12 @@ def spent(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(daemon, peers, seconds, processes, alone=10.0, note=lambda text: None):
+def measure(daemon, peers, seconds, processes, alone=10.0, note=lambda text: None, records=True):
     """Round trips alone, and with slow peers there; the resident size and the bound, looked at all the while."""
     # It was there before the crowd, and stays.
     connection = join(daemon.port)
     watcher = daemon.connect(timeout=60.0)
-    before = healthy(connection, daemon.key, alone)
+    before = healthy(connection, daemon.key, alone, records=records)
     note(f"alone: {len(before)} round trips, p50 {percentile(before, 0.5):.2f} ms, p99 {percentile(before, 0.99):.2f} ms")
     crowd_ = Crowd(daemon.port, daemon.key, peers, seconds + SETTLE + 4, processes)
     try:
@@ -229,7 +232,7 @@ def measure(daemon, peers, seconds, processes, alone=10.0, note=lambda text: Non
         with_them, most, least_bound, open_ = [], 0, float("inf"), 0
         cpu, started = spent(daemon.pid), time.monotonic()
         while time.monotonic() - started < seconds:
-            with_them += healthy(connection, daemon.key, min(5.0, seconds))
+            with_them += healthy(connection, daemon.key, min(5.0, seconds), records=records)
             most = max(most, daemon.rss)
             least_bound = min(least_bound, figure(daemon, "purser_memory_bound_bytes", watcher))
             open_ = max(open_, figure(daemon, "purser_connections", watcher))
