@@ -10,6 +10,8 @@ public enum Canary: String, CaseIterable, Sendable {
     case acknowledgeEarly = "acknowledge-early"
     /// A batch that could not be written or synced is taken for durable.
     case ignoreFailure = "ignore-failure"
+    /// A sync that failed is tried again, and what the kernel then says is believed.
+    case retrySync = "retry-sync"
     /// Keys are forgotten when a segment is begun.
     case forgetAtRoll = "forget-at-roll"
     /// Recovery cuts the last good batch, too.

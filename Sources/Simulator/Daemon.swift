@@ -308,6 +308,23 @@ final class Daemon {
             try writer.commit(&batch.pointee)
         } catch {
             commitFailure = error
+            if canary == .retrySync, error.operation == .sync { retrySync(batch.pointee.segment, batch.pointee.offset) }
+        }
+    }
+
+    /// A planted bug: the kernel has dropped the pages, and the second sync reports success.
+    private func retrySync(_ segment: UInt32, _ offset: UInt32) {
+        do {
+            try journal.sync(SegmentFormat.fileName(segment))
+            var reader = JournalReader(journal)
+            guard let info = try reader.readHeader(at: JournalPosition(segment: segment, offset: offset)) else { return }
+            let tail = JournalTail(
+                id: writer.tail.id, segment: segment, offset: info.end.offset, segmentBytes: plan.segmentBytes,
+                nextSequence: info.nextSequence, lastCRC: info.crc, lastTime: info.openedAt)
+            writer = JournalWriter(storage: journal, tail: tail, segmentBytes: plan.segmentBytes)
+            commitFailure = nil
+        } catch {
+            record.note("fails again")
         }
     }
 

@@ -3,8 +3,8 @@
 import Simulator
 import Testing
 
-/// Events that clients make in one run: about a third of a second of a debug build.
-private let events = 500
+/// Events that clients make in one run: about a sixth of a second of a debug build.
+private let events = 300
 
 private func run(_ seed: UInt64, events: Int = events, canary: Canary? = nil) -> SimulationResult {
     Simulation(SimulationOptions(seed: seed, events: events, canary: canary)).run()
