@@ -61,22 +61,36 @@ private func withFilter(_ members: [UInt64], bits: Int, _ body: (FuseFilter, Fus
     }
 }
 
+@Test func aShardIsSortedWhateverItsFingerprints() {
+    var sorter = FingerprintSorter()
+    var dice = Dice(12)
+    for count in [0, 1, 2, 3, 100, 1_500] {
+        for spread in [UInt64.max, 0xFFFF_FFFF_FFFF, 0x00FF_0000_0000_0003, 1] {
+            var entries = (0..<count).map { KeyEntry(fingerprint: dice.next() & spread, position: UInt64($0) + 1) }
+            // Of one shard: the top byte is the same.
+            for i in entries.indices { entries[i].fingerprint &= 0xFF_FFFF_FFFF_FFFF }
+            let expected = entries.map(\.fingerprint).sorted()
+            sorter.sort(&entries)
+            #expect(entries.map(\.fingerprint) == expected)
+            #expect(entries.map(\.position).sorted() == (0..<count).map { UInt64($0) + 1 })
+        }
+    }
+}
+
 @Test func whichRunsAreMerged() {
     let million = 1_000_000
     // Sizes, oldest first; what is merged; eighths of the oldest's place in the journal that have left the window.
     let table: [(sizes: [Int], merged: Range<Int>?, expired: UInt64)] = [
         ([], nil, 0),
         ([100], nil, 0),
-        ([100, 24], nil, 0),
-        ([100, 25], 0..<2, 0),
-        ([100, 20, 4], nil, 0),
-        ([100, 20, 5], 0..<3, 0),
-        ([100, 16, 4], 1..<3, 0),
-        ([1000, 16, 4], 1..<3, 0),
-        ([100 * million, 6 * million], nil, 0),
-        ([100 * million, 25 * million / 4], 0..<2, 0),
-        ([15 * million, 3 * million], nil, 0),
-        ([15 * million, 4 * million], 0..<2, 0),
+        ([100, 49], nil, 0),
+        ([100, 50], 0..<2, 0),
+        ([100, 35, 14], nil, 0),
+        ([100, 35, 15], 0..<3, 0),
+        ([100, 20, 10], 1..<3, 0),
+        ([1000, 16, 8], 1..<3, 0),
+        ([100 * million, 49 * million], nil, 0),
+        ([100 * million, 50 * million], 0..<2, 0),
         ([100], 0..<1, 1),
         ([100, 1], 0..<2, 2),
         ([Int](repeating: 10, count: 40), 24..<40, 0),

@@ -194,10 +194,11 @@ public final class KeyStore: @unchecked Sendable {
         let finished = try making(header.number) {
             var writer = try RunWriter(storage, header, expected: sealed.count)
             var entries: [KeyEntry] = []
+            var sorter = FingerprintSorter()
             for shard in 0..<KeyTable.shardCount {
                 entries.removeAll(keepingCapacity: true)
                 sealed.table.pointee.forEach(inShard: shard) { entries.append($0) }
-                entries.sort { $0.fingerprint < $1.fingerprint }
+                sorter.sort(&entries)
                 for entry in entries { try writer.append(entry) }
             }
             return try writer.finish()
