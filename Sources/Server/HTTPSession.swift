@@ -45,7 +45,7 @@ extension Server {
                     connection.pointee.awaitsInputOnly = true
                     return consumed
                 case .refused(let refusal):
-                    refuseRequest(index, refusal)
+                    refuseRequest(index, refusal, rest)
                     return bytes.count
                 case .head(let head, let length):
                     connection.pointee.head = head
@@ -82,16 +82,15 @@ extension Server {
                 connection.pointee.chunkedBytes += used
                 switch state {
                 case .needMore where connection.pointee.chunkedBytes > Limits.httpChunkedBytes:
-                    refuseRequest(
-                        index, HTTPRefusal(status: 413, code: "payload_too_large", message: "The chunks take too many bytes for their data")
-                    )
+                    let message: StaticString = "The chunks take too many bytes for their data"
+                    refuseRequest(index, HTTPRefusal(status: 413, code: "payload_too_large", message: message), rest)
                     return bytes.count
                 case .needMore:
                     if fed.isEmpty { sendContinue(index, head) }
                     connection.pointee.awaitsInputOnly = true
                     return consumed
                 case .refused(let refusal):
-                    refuseRequest(index, refusal)
+                    refuseRequest(index, refusal, rest)
                     return bytes.count
                 case .done:
                     total = headBytes + connection.pointee.chunkedBytes
@@ -129,16 +128,26 @@ extension Server {
     }
 
     /// A request that cannot be read ends the connection: where the next one would start is not known.
-    private mutating func refuseRequest(_ index: UInt32, _ refusal: HTTPRefusal) {
+    private mutating func refuseRequest(_ index: UInt32, _ refusal: HTTPRefusal, _ bytes: UnsafeRawBufferPointer) {
         metrics.badRequests += 1
-        var context = RequestContext(index: index, method: .get, requestID: newRequestID())
+        var context = RequestContext(index: index, method: Self.isHead(bytes) ? .head : .get, requestID: newRequestID())
         context.keepAlive = false
         fail(&context, refusal.status, refusal.code, refusal.message)
         slots[Int(index)].closing = true
     }
 
+    /// Whether the request that begins here asks for no body (RFC 9110 section 9.3.2), also when the rest of it cannot be read.
+    private static func isHead(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let name: StaticString = "HEAD "
+        let start = bytes.count > 2 && bytes[0] == 0x0D && bytes[1] == 0x0A ? 2 : 0
+        guard bytes.count - start >= name.utf8CodeUnitCount else { return false }
+        for i in 0..<name.utf8CodeUnitCount where bytes[start + i] != name.utf8Start[i] { return false }
+        return true
+    }
+
     mutating func refuseSlowRequest(_ index: UInt32) {
-        var context = RequestContext(index: index, method: .get, requestID: newRequestID())
+        let isHead = Self.isHead(slots[Int(index)].input.bytes)
+        var context = RequestContext(index: index, method: isHead ? .head : .get, requestID: newRequestID())
         context.keepAlive = false
         // An empty line is not the beginning of a request: it may stand before one, and some clients end a body with it.
         let input = slots[Int(index)].input.bytes

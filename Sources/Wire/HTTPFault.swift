@@ -12,12 +12,12 @@ enum HTTPFault: UInt8 {
     case bareCarriageReturn, bareLineFeed
     case requestLineStart, targetByte, targetFragment, targetEmpty, targetForm, targetStar, targetHost, otherHost
     case versionMissing, versionForm, requestLineEnd
-    case nameEmpty, nameSpace, nameFolded, nameByte, valueByte
+    case nameEmpty, nameSpace, nameFolded, nameByte, nameUnderscore, valueByte
     case hostTwice, hostForm, hostMissing
     case repeated
     case lengthForm, lengthTwice, lengthZero, lengthAndCoding
     case codingTwice, codingOld, codingUnknown
-    case targetLong, headLong, fieldsMany, bodyLarge, version, expectation
+    case targetLong, headLong, fieldsMany, bodyLarge, version, expectation, contentCoding
 
     var refusal: HTTPRefusal {
         switch self {
@@ -25,6 +25,7 @@ enum HTTPFault: UInt8 {
         case .headLong, .fieldsMany: HTTPRefusal(status: 431, code: "headers_too_large", message: message)
         case .bodyLarge: HTTPRefusal(status: 413, code: "payload_too_large", message: message)
         case .version: HTTPRefusal(status: 505, code: "http_version_not_supported", message: message)
+        case .contentCoding: HTTPRefusal(status: 415, code: "unsupported_media_type", message: message)
         case .expectation: HTTPRefusal(status: 417, code: "validation_failed", message: message)
         default: .bad(message)
         }
@@ -50,6 +51,7 @@ enum HTTPFault: UInt8 {
         case .nameSpace: "White space before the colon of a header"
         case .nameFolded: "A folded header line"
         case .nameByte: "A header name holds a character that is not allowed"
+        case .nameUnderscore: "A header that would frame the request if its underscore were a hyphen"
         case .valueByte: "A header value holds a control character"
         case .hostTwice: "More than one Host header"
         case .hostForm: "The Host header is not a host and port"
@@ -67,6 +69,7 @@ enum HTTPFault: UInt8 {
         case .fieldsMany: "Too many header fields"
         case .bodyLarge: "The request body is too large"
         case .version: "HTTP/1.1 and HTTP/1.0 are spoken here"
+        case .contentCoding: "The body is encoded; only identity is read"
         case .expectation: "Only 100-continue can be expected"
         }
     }

@@ -60,6 +60,8 @@ private struct HeadParser {
     var head = HTTPRequestHead()
     var connectionClose = false
     var connectionKeepAlive = false
+    /// The body is said to be compressed, or otherwise not what it is.
+    var isCoded = false
     /// The authority of a target in absolute form.
     var authority = HTTPRange.absent
 
@@ -286,11 +288,17 @@ private struct HeadParser {
             if HTTPGrammar.isLong(start, 13, "authorization") { return Self.once(&head.authorization, range) }
         case 14:
             if HTTPGrammar.isLong(start, 14, "content-length") { return contentLength(value, end) }
+            if HTTPGrammar.isShort(start, 14, "content_length") { return .nameUnderscore }
         case 15:
             if HTTPGrammar.isLong(start, 15, "idempotency-key") { return Self.once(&head.idempotencyKey, range) }
+        case 16:
+            if HTTPGrammar.isLong(start, 16, "content-encoding") {
+                isCoded = isCoded || (end > value && !HTTPGrammar.isShort(base + value, end - value, "identity"))
+            }
         case 17:
             if HTTPGrammar.isLong(start, 17, "x-idempotency-key") { return Self.once(&head.eventKey, range) }
             if HTTPGrammar.isLong(start, 17, "transfer-encoding") { return transferEncoding(value, end) }
+            if HTTPGrammar.isShort(start, 17, "transfer_encoding") { return .nameUnderscore }
         case 29:
             if HTTPGrammar.isLong(start, 29, "access-control-request-method") { return Self.once(&head.accessControlRequestMethod, range) }
         default: break
@@ -352,6 +360,7 @@ private struct HeadParser {
         } else if authority.isPresent, !sameHost(authority, head.host) {
             return .otherHost
         }
+        if isCoded, head.hasBody { return .contentCoding }
         head.keepAlive = !connectionClose && (head.minorVersion == 1 || connectionKeepAlive)
         if head.minorVersion == 0 { head.expectContinue = false }
         return .none
