@@ -264,6 +264,8 @@ def read_by_the_page(case):
     customer = {"customerReferenceId": "r", "email": "a@b.example", "firstName": "A", "lastName": "B"}
     daemon.call("POST", "/api/v1/client/customers", customer)
     daemon.call("POST", f"/api/v1/client/events/{events[0]['eventIdempotencyKey']}/void", {"reason": "a test"})
+    # The first key and the prices are recorded with the first look at the clock, about a second after the start.
+    eventually("the first key", lambda: daemon.call("GET", "/api/v1/client/keys").data, 10)
     case.equal(daemon.stop(), 0, "exit status")
     entries = oracle.entries(case.tool("journal", "dump", "--state", daemon.state).decode())
     kinds, names = {}, ("eventName", "customerReferenceId", "featureKey", "model", "modelProvider", "flowId")

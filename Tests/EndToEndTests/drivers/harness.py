@@ -230,9 +230,13 @@ class Daemon:
         """The daemon itself, also behind a wrapping command."""
         pid = self.process.pid
         while True:
-            if "purserd" in os.path.basename(os.readlink(f"/proc/{pid}/exe")):
-                return pid
-            children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            try:
+                if "purserd" in os.path.basename(os.readlink(f"/proc/{pid}/exe")):
+                    return pid
+                children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            except FileNotFoundError:
+                # A child that the command had for a moment.
+                return self.process.pid
             if not children:
                 return self.process.pid
             pid = int(children[0])
@@ -481,16 +485,22 @@ def main(scenarios):
     parser.add_argument("names", nargs="*", choices=[[], *scenarios], metavar="NAME")
     parser.add_argument("--bin", default=os.environ.get("PURSER_BIN", str(ROOT / ".build" / "debug")))
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--limit", type=int, default=0, metavar="SECONDS", help="how long one scenario may take; 0 for ever")
     options = parser.parse_args()
     # Whoever starts this may have blocked signals, as the threads of a test runner do; daemons would inherit that.
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
     if options.list:
         print("\n".join(scenarios))
         return 0
+    def too_long(number, frame):
+        raise Failure(f"not done within {options.limit} s")
+
+    signal.signal(signal.SIGALRM, too_long)
     worst = 0
     for name in options.names or list(scenarios):
         started = time.monotonic()
         case = Case(options.bin, name)
+        signal.alarm(options.limit)
         try:
             scenarios[name](case)
             for daemon in case.daemons:
@@ -506,6 +516,7 @@ def main(scenarios):
             case.problems.append(traceback.format_exc())
             verdict = "FAILED"
         finally:
+            signal.alarm(0)
             case.close()
         if case.problems:
             worst = 1
