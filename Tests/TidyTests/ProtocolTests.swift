@@ -110,3 +110,30 @@ private func rows(of file: SourceFile) -> [[String]] {
     }
     #expect(seen > 15)
 }
+
+@Test func everyTestAndCommandOnThePageOfReliabilityExists() throws {
+    let page = try Repository.file("protocol/reliability.md")
+    let drivers = try Repository.files(in: "Tests/EndToEndTests/drivers", extensions: ["py"]).map(\.text).joined()
+    let tests = try Repository.files(in: "Tests", extensions: ["swift"])
+    let commands = try FileManager.default.contentsOfDirectory(atPath: Repository.root.appendingPathComponent(".ci").path)
+    var named = 0
+    for line in page.lines where line.hasPrefix("| ") {
+        // Between back quotes is every other piece.
+        for (index, piece) in line.split(separator: "`", omittingEmptySubsequences: false).enumerated() where index % 2 == 1 {
+            let words = piece.split(separator: " ").map(String.init)
+            let name = words.first ?? ""
+            if name.hasPrefix(".ci/") {
+                #expect(commands.contains(String(name.dropFirst(4))), "\(name)")
+            } else if words.count == 1, name.contains("_"), !name.contains("."), name == name.lowercased(), name != "storage_full" {
+                #expect(drivers.contains("\"\(name)\":"), "scenario \(name)")
+            } else if name.hasSuffix("Tests") {
+                #expect(
+                    tests.contains { $0.path.contains("/\(name)/") || $0.path.hasSuffix("/\(name).swift") }, "tests \(name)")
+            } else {
+                continue
+            }
+            named += 1
+        }
+    }
+    #expect(named > 40)
+}
