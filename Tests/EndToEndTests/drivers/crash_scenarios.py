@@ -105,12 +105,13 @@ class Bookkeeper:
 
     def read_logs(self):
         for path in self.logs:
-            with open(path, encoding="utf-8") as file:
+            with open(path, "rb") as file:
                 file.seek(self.logs[path])
                 text = file.read()
-            text = text[: text.rfind("\n") + 1]
-            self.logs[path] += len(text.encode())
-            for line in text.splitlines():
+            # The last line may be on its way, cut inside a character.
+            text = text[: text.rfind(b"\n") + 1]
+            self.logs[path] += len(text)
+            for line in text.decode().split("\n")[:-1]:
                 entry = oracle.read(line)
                 if "sent" in entry:
                     self.sent.setdefault(entry["sent"]["eventIdempotencyKey"], (entry["sent"], path in self.voiders))
