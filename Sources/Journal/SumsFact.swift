@@ -52,7 +52,7 @@ public struct SumsFact: Equatable, Sendable {
     }
 
     /// What a correction changes.
-    init(_ correction: borrowing Correction) {
+    public init(_ correction: borrowing Correction) {
         hour = SumsFact.hour(of: correction.occurredAt)
         customer = correction.customer
         feature = correction.feature

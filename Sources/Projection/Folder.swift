@@ -236,22 +236,10 @@ extension CellKey {
 extension Figures {
     /// What a correction changes.
     init(_ correction: borrowing Correction) {
-        self.init()
-        cost = Int128(correction.costDelta)
-        let wasUnpriced: Int64 = correction.before.cost == nil ? 1 : 0
-        guard correction.kind == .void else {
-            unpriced = (correction.after.cost == nil ? 1 : 0) - wasUnpriced
-            return
-        }
-        events = -1
-        unpriced = -wasUnpriced
-        usageUnits = -Int128(correction.counts.usageUnits.millionths)
-        inputTokens = -Int128(correction.counts.inputTokens.millionths)
-        outputTokens = -Int128(correction.counts.outputTokens.millionths)
-        revenue = -Int128(correction.counts.revenue.picodollars)
+        self.init(SumsFact(correction))
     }
 
-    /// What dropped events come to.
+    /// What sums come to.
     init(_ sums: SumsFact) {
         self.init()
         events = sums.events
