@@ -33,7 +33,7 @@ struct BufferBudget {
 
     func hasRoom(for bytes: Int, stranger: Bool) -> Bool {
         let kept = bytes > Limits.largeBodyBytes ? limit / 4 : 0
-        return bytes <= room(stranger: stranger) - kept
+        return bytes <= room(stranger: stranger) && bytes <= limit - total - kept
     }
 
     func isFull(stranger: Bool) -> Bool { room(stranger: stranger) == 0 }

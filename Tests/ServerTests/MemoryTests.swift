@@ -120,6 +120,20 @@ private func metric(_ name: String, _ host: Host) throws -> Int {
     #expect(Answer.all(host.take(client)) == [.error(.overloaded, 7), .error(.timeout, 0)])
 }
 
+@Test func anOverlongHeadIsCalledOverlongHoweverItArrives() throws {
+    // A first part that is kept and then as much as one read may bring: more at once than a small body, from a peer with no key.
+    for first in [1, 60, 118, 2_000, 16_000] {
+        let host = try Host(key: "sk_live_0123456789abcdef0123456789abcdef")
+        let client = host.connect(.remote)
+        let start = "POST /api/v1/client/events HTTP/1.1\r\nHost: a\r\nX-Filler: " + String(repeating: "x", count: 16_000)
+        host.send(client, String(start.prefix(first)))
+        host.send(client, String(start.dropFirst(first)) + String(repeating: "x", count: Limits.turnBytes - start.count + first))
+        host.turn()
+        #expect(statuses(host.take(client)) == [431], "after \(first) bytes")
+        #expect(try metric("purser_refused_for_memory_total", host) == 0)
+    }
+}
+
 @Test func peersWithoutAKeyShareTheirOwnRoom() throws {
     let host = try Host(connections: 4_000, key: "sk_live_0123456789abcdef0123456789abcdef")
     let filler = "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Filler: " + String(repeating: "x", count: 8_000)
