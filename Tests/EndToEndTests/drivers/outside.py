@@ -3,7 +3,8 @@
 
 None of them is part of this project; they are read where they were unpacked. Each says of its cases whether a reader must
 take them, must refuse them, or may choose. The judge is that of wire_scenarios.py: it counts replies. What is refused is
-answered once, with a framing error, and the connection ends; behind what is taken the next request gets its own answer.
+answered once, with a framing error, and the connection ends; behind what is taken the next request gets its own answer;
+and the same becomes of a request that arrives in pieces.
 Where a suite and Purser disagree, the case has to stand in `DECIDED` with its reason, or the run fails.
 """
 
@@ -12,6 +13,7 @@ import pathlib
 import re
 import socket
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -126,12 +128,17 @@ def to_events(data):
     return None if sent == data else sent
 
 
-def outcome(daemon, data, number):
+def outcome(daemon, data, number, cuts=()):
     """What became of it: (word, its replies). `taken`; `refused`; `closed` behind the answer, its body unread; `waits` for
     more; or words for what must never be."""
     wire = Wire(daemon)
     mark = f"probe-{number}".encode()
-    wire.send(data + b"GET /nowhere HTTP/1.1\r\nHost: h\r\nX-Request-ID: " + mark + b"\r\n\r\n")
+    whole = data + b"GET /nowhere HTTP/1.1\r\nHost: h\r\nX-Request-ID: " + mark + b"\r\n\r\n"
+    for start, end in zip((0, *cuts), (*cuts, len(whole))):
+        wire.send(whole[start:end])
+        if cuts:
+            # Long enough for the daemon to read this piece alone, most times.
+            time.sleep(0.0003)
     received = wire.until(lambda got: got.endswith(b"errorId=" + mark + b')","detail":null},"success":false}'), 1.5)
     waits = not received and not wire.ended
     try:
@@ -171,6 +178,10 @@ def http_suite(case, name, cases):
             sent += 1
             try:
                 word, own = outcome(daemon, form, sent)
+                cuts = sorted(case.random.sample(range(1, len(form) + 40), min(12, len(form) + 39)))
+                again, pieces = outcome(daemon, form, sent, cuts)
+                same = (word, [reply[0] for reply in own]) == (again, [reply[0] for reply in pieces])
+                case.expect(same, f"{name} {what}: {word} as a whole, {again} cut at {cuts}: {form[:300]!r}")
             except Failure as failure:
                 word, own = str(failure), []
             counts[verdict, word] = counts.get((verdict, word), 0) + 1

@@ -82,7 +82,8 @@ def replies(data, methods=()):
             raise Failure(f"no reply: {data[at:at + 200]!r}")
         status = int(match.group(1))
         fields = {}
-        for line in data[at + match.end() : end].split(b"\r\n"):
+        # An interim reply has no fields.
+        for line in filter(None, data[at + match.end() : end].split(b"\r\n")):
             name, colon, value = line.partition(b":")
             if not colon or not re.fullmatch(rb"[a-z-]+", name) or name in fields:
                 raise Failure(f"not a field: {line!r}")
