@@ -55,6 +55,9 @@ let package = Package(
                 "merge.py", "NOTICE",
             ], cSettings: cSettings),
 
+        // The page, inside the binary.
+        .target(name: "Dashboard", exclude: ["README.md", "page"], cSettings: cSettings, linkerSettings: [.linkedLibrary("z")]),
+
         // Pure rooms: no Foundation, no I/O.
         .target(name: "Core", dependencies: ["CHash", "CSodium"], swiftSettings: settings),
         .target(name: "Frames", dependencies: ["Core"], swiftSettings: settings),
@@ -66,7 +69,7 @@ let package = Package(
         .target(name: "Ledger", dependencies: ["Pricing", "Journal", "Core"], swiftSettings: settings),
         .target(
             name: "Server",
-            dependencies: ["Frames", "Wire", "Ledger", "Pricing", "Journal", "Core"],
+            dependencies: ["Dashboard", "Frames", "Wire", "Ledger", "Pricing", "Journal", "Core"],
             swiftSettings: settings
         ),
 

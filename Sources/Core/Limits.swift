@@ -105,6 +105,19 @@ public enum Limits {
     /// The program, the prices in force and the ones that take their place, SQLite, and what one request is worked on in.
     public static let baseBytes = 128 * 1024 * 1024
     public static let apiKeys = 1_000
+    /// Browsers signed in to the dashboard.
+    public static let sessions = 256
+    /// Since the last request of one.
+    public static let sessionHours = 12
+    /// Links that sign in once.
+    public static let signInLinks = 64
+    public static let signInLinkMinutes = 15
+    /// Body of a sign-in: nobody has shown a key before it.
+    public static let signInBytes = 1024
+    /// Wrong keys at a sign-in before others are refused, and seconds until one of them is forgotten.
+    public static let signInFailures = 10
+    public static let signInSeconds = 6
+    public static let dashboardOrigins = 16
     public static let ownPrices = 10_000
     /// The text of a catalogue, whether built in, loaded or on its way.
     public static let catalogueBytes = 4 * 1024 * 1024

@@ -30,7 +30,7 @@ public struct RuntimeOptions {
     /// Where the service manager listens.
     public var notifier = ServiceNotifier()
     /// Called once when everything listens.
-    public var ready: ([Address]) -> Void = { _ in }
+    public var ready: (inout Server, [Address]) -> Void = { _, _ in }
     public init() {}
 }
 
@@ -193,7 +193,7 @@ public final class EventLoop {
             return .listen(failed)
         }
         prepareSegment()
-        options.ready(listening)
+        options.ready(&server.pointee, listening)
         status = "ready on " + listening.map(\.description).joined(separator: ", ")
         options.notifier.ready(status)
         uv_run(loop, UV_RUN_DEFAULT)

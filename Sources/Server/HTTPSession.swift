@@ -196,6 +196,7 @@ extension Server {
         let path = bytes(head.path) ?? UnsafeRawBufferPointer(start: nil, count: 0)
         let query = bytes(head.query) ?? UnsafeRawBufferPointer(start: nil, count: 0)
         let route = Route(path)
+        let claim = Claim(head, text)
         guard let allowed = route.methods else {
             fail(&context, 404, "not_found", "There is nothing at this path")
             return
@@ -205,16 +206,15 @@ extension Server {
             fail(&context, 405, "method_not_allowed", "This path does not take this method")
             return
         }
-        if route.needsKey {
-            guard authenticate(&context, bytes(head.authorization), bytes(head.apiKey)) else { return }
+        if route.needsKey(head.method) {
+            guard authenticate(&context, claim) else { return }
             guard context.scopes & route.scope(head.method) != 0 else {
                 fail(&context, 403, "forbidden", "This API key lacks the scope for this call")
                 return
             }
         } else {
             // No key is needed; one that is given makes its peer no stranger, so that whoever watches is not shut out by strangers.
-            let key = givenKey(bytes(head.authorization), bytes(head.apiKey))
-            if !key.isEmpty { _ = authorize(key, index, principal: &context.principal) }
+            if !claim.key.isEmpty { _ = authorize(claim.key, index, principal: &context.principal) }
         }
         var isRoom = !route.mayAnswerAtLength(head.method) || mayAnswerAtLength(index)
         if case .metrics = route { isRoom = mayAnswerMetrics(index) }
@@ -232,7 +232,7 @@ extension Server {
                 return
             }
         }
-        dispatch(&context, route, query, body, contentType: bytes(head.contentType), eventKey: bytes(head.eventKey))
+        dispatch(&context, route, query, body, claim, contentType: bytes(head.contentType), eventKey: bytes(head.eventKey))
         if context.scope != nil { keepReply(context) }
     }
 
@@ -302,26 +302,28 @@ extension Server {
     /// Whether the body that a head announces will be looked at. Without a key nobody gets to fill memory: such a request is
     /// answered at once and ends the connection, whether its body has come by then or not.
     private mutating func awaitsBody(_ index: UInt32, _ head: HTTPRequestHead, _ text: UnsafeRawBufferPointer) -> Bool {
-        func bytes(_ range: HTTPRange) -> UnsafeRawBufferPointer? {
-            range == .absent ? nil : UnsafeRawBufferPointer(rebasing: text[Int(range.offset)..<Int(range.offset + range.length)])
-        }
-        guard let path = bytes(head.path), Route(path).needsKey else { return false }
+        guard head.path.isPresent else { return false }
+        let route = Route(head.path.bytes(in: text))
+        // Who signs in has no key yet: what such a body may hold is no more than what every connection may.
+        if case .session = route { return !head.chunked && (head.contentLength ?? 0) <= UInt64(Limits.signInBytes) }
+        guard route.needsKey(head.method) else { return false }
         var principal: UInt64 = 0
-        return authorize(givenKey(bytes(head.authorization), bytes(head.apiKey)), index, principal: &principal) != nil
+        if case .scopes = admit(Claim(head, text), index, principal: &principal) { return true }
+        return false
     }
 
-    private func givenKey(_ authorization: UnsafeRawBufferPointer?, _ apiKey: UnsafeRawBufferPointer?) -> UnsafeRawBufferPointer {
-        if let authorization, let bearer = bearerToken(authorization) { return bearer }
-        return apiKey ?? UnsafeRawBufferPointer(start: nil, count: 0)
-    }
-
-    private mutating func authenticate(
-        _ context: inout RequestContext, _ authorization: UnsafeRawBufferPointer?, _ apiKey: UnsafeRawBufferPointer?
-    ) -> Bool {
-        let key = givenKey(authorization, apiKey)
-        if let scopes = authorize(key, context.index, principal: &context.principal) {
+    private mutating func authenticate(_ context: inout RequestContext, _ claim: Claim) -> Bool {
+        let key = claim.key
+        switch admit(claim, context.index, principal: &context.principal) {
+        case .scopes(let scopes):
             context.scopes = scopes
+            // What a page of another origin may read with a key of its own it may not read with the cookie of somebody who looks at it.
+            if key.isEmpty, claim.session != nil { context.origin = nil }
             return true
+        case .foreign:
+            foreign(&context)
+            return false
+        case .unknown: break
         }
         metrics.unauthorized += 1
         let looksLikeKey = key.count > 3 && key[2] == 0x5F && key[1] == 0x6B && (key[0] == 0x73 || key[0] == 0x63)
@@ -334,12 +336,14 @@ extension Server {
     /// Writes an answer whose body `write` appends.
     mutating func answer(
         _ context: inout RequestContext, _ status: UInt16, wait: Bool = false, retryAfter: UInt32 = 0, content: HTTPContent = .json,
-        _ write: (inout ByteWriter) -> Void
+        extra: StaticString? = nil, lines: UnsafeRawBufferPointer? = nil, _ write: (inout ByteWriter) -> Void
     ) {
         let connection = slots + Int(context.index)
         var response = HTTPResponse(status: status)
         response.content = content
         response.retryAfter = retryAfter
+        response.extra = extra
+        response.lines = lines
         fill(&response, context)
         let mark = connection.pointee.output.beginHTTP(response)
         context.status = status

@@ -26,6 +26,10 @@ enum Route {
     case reprice(UnsafeRawBufferPointer)
     case reverse(UnsafeRawBufferPointer)
     case simulations
+    /// The dashboard's file of this name.
+    case page(UnsafeRawBufferPointer)
+    case session
+    case link
     case unknown
 
     private static let base: StaticString = "/api/v1/client/"
@@ -39,7 +43,10 @@ enum Route {
         } else if Route.same(path, "/metrics") {
             self = .metrics
         }
-        guard Route.starts(path, Route.base) else { return }
+        guard Route.starts(path, Route.base) else {
+            if case .unknown = self { self = Route(ofPage: path) }
+            return
+        }
         let rest = UnsafeRawBufferPointer(rebasing: path[Route.base.utf8CodeUnitCount...])
         if Route.same(rest, "events") {
             self = .events
@@ -76,6 +83,20 @@ enum Route {
         }
     }
 
+    private init(ofPage path: UnsafeRawBufferPointer) {
+        if Route.same(path, "/dashboard/session") {
+            self = .session
+        } else if Route.same(path, "/dashboard/link") {
+            self = .link
+        } else {
+            switch Page.path(path) {
+            case .index: self = .page(Page.bytes("index.html"))
+            case .file(let name): self = .page(name)
+            case nil: self = .unknown
+            }
+        }
+    }
+
     private static func same(_ path: UnsafeRawBufferPointer, _ text: StaticString) -> Bool {
         sameBytes(path, UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
@@ -99,7 +120,9 @@ enum Route {
     /// The methods as `Allow` names them; nil for an unknown path.
     var methods: StaticString? {
         switch self {
-        case .health, .ready, .metrics, .event, .margins, .reprice: "GET, HEAD, OPTIONS"
+        case .health, .ready, .metrics, .event, .margins, .reprice, .page: "GET, HEAD, OPTIONS"
+        case .session: "GET, HEAD, POST, DELETE, OPTIONS"
+        case .link: "GET, HEAD, POST, OPTIONS"
         case .events, .customers, .keys, .prices, .reprices: "GET, HEAD, POST, OPTIONS"
         case .eventsBatch, .void, .reverse, .simulations: "POST, OPTIONS"
         case .catalogue: "GET, HEAD, PUT, OPTIONS"
@@ -120,13 +143,16 @@ enum Route {
         case (.prices, .get), (.prices, .head), (.prices, .post), (.reprices, .get), (.reprices, .head), (.reprices, .post): true
         case (.reprice, .get), (.reprice, .head), (.reverse, .post), (.void, .post), (.simulations, .post): true
         case (.catalogue, .get), (.catalogue, .head), (.catalogue, .put): true
+        case (.page, .get), (.page, .head), (.session, .get), (.session, .head), (.session, .post), (.session, .delete): true
+        case (.link, .get), (.link, .head), (.link, .post): true
         default: false
         }
     }
 
-    var needsKey: Bool {
+    func needsKey(_ method: HTTPMethod) -> Bool {
         switch self {
-        case .health, .ready, .metrics, .unknown: false
+        case .health, .ready, .metrics, .page, .session, .unknown: false
+        case .link: method == .post
         default: true
         }
     }
@@ -134,7 +160,7 @@ enum Route {
     /// Whether the answer may be longer than what every connection has room for. Single events, health and the like are short.
     func mayAnswerAtLength(_ method: HTTPMethod) -> Bool {
         switch (self, method) {
-        case (.eventsBatch, _), (.simulations, _), (.margins, _): true
+        case (.eventsBatch, _), (.simulations, _), (.margins, _), (.page, _): true
         case (.events, .get), (.customers, .get), (.keys, .get), (.prices, .get), (.catalogue, .get), (.reprices, _), (.event, _): true
         default: false
         }
@@ -145,6 +171,8 @@ enum Route {
         case .keys, .key, .void, .reverse, .price: KeyScope.admin
         case .prices, .reprices, .catalogue: method == .get || method == .head ? KeyScope.read : KeyScope.admin
         case .simulations: KeyScope.read
+        // Who may anything at all may look at the page, which shows what they may see.
+        case .link: KeyScope.all
         default: method == .get || method == .head ? KeyScope.read : KeyScope.ingest
         }
     }
@@ -174,7 +202,7 @@ enum Route {
 
 extension Server {
     mutating func dispatch(
-        _ context: inout RequestContext, _ route: Route, _ query: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer,
+        _ context: inout RequestContext, _ route: Route, _ query: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, _ claim: Claim,
         contentType: UnsafeRawBufferPointer?, eventKey: UnsafeRawBufferPointer?
     ) {
         switch (route, context.method) {
@@ -206,6 +234,12 @@ extension Server {
         case (.reprice(let name), _): getReprice(&context, name)
         case (.reverse(let name), _): reverseReprice(&context, name)
         case (.simulations, _): postSimulation(&context, body)
+        case (.page(let name), _): servePage(&context, name, claim)
+        case (.session, .post): postSession(&context, claim, body)
+        case (.session, .delete): deleteSession(&context, claim)
+        case (.session, _): getSession(&context, claim)
+        case (.link, .post): postLink(&context, claim)
+        case (.link, _): followLink(&context, claim, query)
         case (.unknown, _): fail(&context, 404, "not_found", "There is nothing at this path")
         }
     }

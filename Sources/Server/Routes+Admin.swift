@@ -172,12 +172,7 @@ extension Server {
         output.append(",\"name\":")
         output.append(jsonString: record.name)
         output.append(",\"scopes\":[")
-        var first = true
-        for (bit, name) in KeyRequest.names where record.scopes & bit != 0 {
-            if !first { output.append(0x2C) }
-            first = false
-            output.append(jsonString: name)
-        }
+        append(&output, scopes: record.scopes)
         output.append("],\"active\":")
         output.append(record.revokedAt == nil ? "true" : "false")
         output.append(",\"createdAt\":\"")
@@ -189,6 +184,15 @@ extension Server {
             output.append("\"")
         }
         output.append("}")
+    }
+
+    static func append(_ output: inout ByteWriter, scopes: UInt8) {
+        var first = true
+        for (bit, name) in KeyRequest.names where scopes & bit != 0 {
+            if !first { output.append(0x2C) }
+            first = false
+            output.append(jsonString: name)
+        }
     }
 
     // MARK: Pages for machines

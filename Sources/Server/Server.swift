@@ -59,6 +59,8 @@ public struct ServerOptions: Sendable {
     public var dedupWindow = Int64(Limits.dedupWindowDays) * 86_400 * 1_000_000_000
     /// Who may use the Unix sockets; nil leaves it to their owner and mode.
     public var socketRules: SocketRules?
+    /// Where a browser may find the dashboard besides this machine's own names: `https://billing.example.com`, behind a proxy.
+    public var dashboardOrigins: [String] = []
     public init() {}
 }
 
@@ -110,6 +112,10 @@ public struct Server: ~Copyable {
     /// Queries that must see facts which are not durable yet, with the batch they wait for.
     var heldQueries: [(batch: UInt64, query: PendingQuery)] = []
     var lane = CorrectionLane()
+    var page = Page()
+    var sessions = Sessions()
+    /// `http://127.0.0.1:7787`, where this machine's browsers reach the daemon; nil when they do not.
+    public var pageAddress: String?
     /// What the operator should know; the runtime logs it.
     var notices: [String] = []
     /// What is unpriced has been looked at since the start.

@@ -17,8 +17,12 @@ public struct FirstKey: Sendable {
 
 extension Server {
     /// What a reload may change.
-    public mutating func reconfigure(corsOrigins: [String], dedupWindow: Int64, journalRetention: Int64? = nil, socketRules: SocketRules?) {
+    public mutating func reconfigure(
+        corsOrigins: [String], dedupWindow: Int64, journalRetention: Int64? = nil, socketRules: SocketRules?,
+        dashboardOrigins: [String] = []
+    ) {
         options.corsOrigins = corsOrigins
+        options.dashboardOrigins = dashboardOrigins
         options.dedupWindow = dedupWindow
         window.length = dedupWindow
         retention.length = journalRetention

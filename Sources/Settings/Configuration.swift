@@ -24,6 +24,8 @@ public struct Configuration: Sendable {
     /// Size of the journal segments begun from here on.
     public var segmentBytes = Limits.segmentBytes
     public var corsOrigins: [String] = []
+    /// Where browsers find the dashboard through a proxy.
+    public var dashboardOrigins: [String] = []
     /// Who may use the Unix sockets, as the file says it; nil when it does not.
     public var unixAllow: [AllowedPeer]?
     /// The same in numbers.
@@ -192,7 +194,13 @@ public struct Configuration: Sendable {
             case ("cors_origins", 2):
                 guard item.kind == .string else { throw refuse("cors_origins must be a list of origins") }
                 corsOrigins.append(item.text)
-            case ("listen", 1), ("cors_origins", 1), ("unix_allow", 1):
+            case ("dashboard_origins", 2):
+                guard item.kind == .string, Configuration.isOrigin(item.text), dashboardOrigins.count < Limits.dashboardOrigins else {
+                    throw refuse(
+                        "dashboard_origins must be a list like [\"https://purser.example.com\"], of at most \(Limits.dashboardOrigins)")
+                }
+                dashboardOrigins.append(item.text)
+            case ("listen", 1), ("cors_origins", 1), ("dashboard_origins", 1), ("unix_allow", 1):
                 guard item.kind == .emptyArray else { throw refuse("\(name) must be a list") }
                 // Nobody, which is not the same as no list.
                 if name == "unix_allow" { unixAllow = unixAllow ?? [] }
@@ -202,6 +210,14 @@ public struct Configuration: Sendable {
     }
 
     public init(state: String) { self.state = state }
+
+    /// Scheme, host and port, as browsers write an origin; nothing behind it.
+    static func isOrigin(_ text: String) -> Bool {
+        guard let scheme = ["https://", "http://"].first(where: { text.hasPrefix($0) }) else { return false }
+        let host = text.utf8.dropFirst(scheme.utf8.count)
+        return !host.isEmpty
+            && host.allSatisfy { $0 &- 0x61 < 26 || $0 &- 0x30 < 10 || [0x2D, 0x2E, 0x3A, 0x5B, 0x5D].contains($0) }
+    }
 
     /// `64MiB` in bytes.
     static func segmentSize(_ text: String) -> Int? {

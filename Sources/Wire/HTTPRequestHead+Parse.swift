@@ -271,6 +271,9 @@ private struct HeadParser {
                 if !head.accept.isPresent { head.accept = range }
             } else if HTTPGrammar.isMiddle(start, 6, "origin") {
                 return Self.once(&head.origin, range)
+            } else if HTTPGrammar.isMiddle(start, 6, "cookie") {
+                // RFC 6265 section 5.4: there is one. Of two nobody knows which is meant, so neither is.
+                head.cookie = head.cookie.isPresent ? HTTPRange(from: value, to: value) : range
             } else if HTTPGrammar.isMiddle(start, 6, "expect") {
                 guard HTTPGrammar.isShort(base + value, end - value, "100-continue") else {
                     return .expectation
@@ -286,11 +289,15 @@ private struct HeadParser {
             if HTTPGrammar.isLong(start, 12, "x-request-id") { return Self.once(&head.requestID, range) }
         case 13:
             if HTTPGrammar.isLong(start, 13, "authorization") { return Self.once(&head.authorization, range) }
+            if HTTPGrammar.isLong(start, 13, "last-event-id") { return Self.once(&head.lastEventID, range) }
+            if HTTPGrammar.isLong(start, 13, "if-none-match"), !head.ifNoneMatch.isPresent { head.ifNoneMatch = range }
         case 14:
             if HTTPGrammar.isLong(start, 14, "content-length") { return contentLength(value, end) }
+            if HTTPGrammar.isLong(start, 14, "sec-fetch-site") { return Self.once(&head.fetchSite, range) }
             if HTTPGrammar.isShort(start, 14, "content_length") { return .nameUnderscore }
         case 15:
             if HTTPGrammar.isLong(start, 15, "idempotency-key") { return Self.once(&head.idempotencyKey, range) }
+            if HTTPGrammar.isLong(start, 15, "accept-encoding"), !head.acceptEncoding.isPresent { head.acceptEncoding = range }
         case 16:
             if HTTPGrammar.isLong(start, 16, "content-encoding") {
                 isCoded = isCoded || (end > value && !HTTPGrammar.isShort(base + value, end - value, "identity"))

@@ -98,8 +98,13 @@ public struct HTTPRequestHead: Sendable {
     public var eventKey = HTTPRange.absent
     public var origin = HTTPRange.absent
     public var accessControlRequestMethod = HTTPRange.absent
-    /// The first `Accept`.
+    /// The first `Accept`, and the first of the others that come as lists.
     public var accept = HTTPRange.absent
+    public var acceptEncoding = HTTPRange.absent
+    public var ifNoneMatch = HTTPRange.absent
+    public var cookie = HTTPRange.absent
+    public var fetchSite = HTTPRange.absent
+    public var lastEventID = HTTPRange.absent
 
     /// Whether a body follows the head.
     @inlinable public var hasBody: Bool { chunked || (contentLength ?? 0) != 0 }

@@ -20,7 +20,7 @@ public enum HTTPPersistence: UInt8, Sendable {
 /// What kind of body follows.
 @frozen
 public enum HTTPContent: UInt8, Sendable {
-    case json, text, html, javascript, css, svg, icon, prometheus
+    case json, text, html, javascript, css, svg, icon, png, font, prometheus, csv, ndjson, eventStream
     /// No body and no `content-type`.
     case none
 
@@ -33,6 +33,11 @@ public enum HTTPContent: UInt8, Sendable {
         case .css: "content-type: text/css; charset=utf-8\r\n"
         case .svg: "content-type: image/svg+xml\r\n"
         case .icon: "content-type: image/x-icon\r\n"
+        case .png: "content-type: image/png\r\n"
+        case .font: "content-type: font/woff2\r\n"
+        case .csv: "content-type: text/csv; charset=utf-8; header=present\r\n"
+        case .ndjson: "content-type: application/x-ndjson\r\n"
+        case .eventStream: "content-type: text/event-stream\r\n"
         case .prometheus: "content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
         case .none: ""
         }
@@ -61,6 +66,8 @@ public struct HTTPResponse {
     public var allow: StaticString?
     /// Further complete field lines, each with its CR LF.
     public var extra: StaticString?
+    /// The same, made for this answer; nothing in them may come from a request as it is.
+    public var lines: UnsafeRawBufferPointer?
 
     public init(status: UInt16) { self.status = status }
 }
@@ -82,7 +89,8 @@ extension ByteWriter {
     /// The whole head, for a body of `contentLength` bytes that follows (or would, for HEAD).
     public mutating func append(http response: HTTPResponse, contentLength: Int) {
         appendFields(response)
-        if response.status != 204 {
+        // RFC 9110 section 8.6: neither has a body, and 304 would have to say the length of the one it stands for.
+        if response.status != 204, response.status != 304 {
             append("content-length: ")
             append(unsigned: UInt64(contentLength.magnitude))
             append("\r\n")
@@ -157,6 +165,7 @@ extension ByteWriter {
             }
         }
         if let lines = response.extra { append(lines) }
+        if let lines = response.lines { append(bytes: lines) }
     }
 
     /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7), 29 bytes from year 0 to 9999.
@@ -212,6 +221,7 @@ public enum HTTPStatus {
         case 201: "HTTP/1.1 201 Created\r\n"
         case 202: "HTTP/1.1 202 Accepted\r\n"
         case 204: "HTTP/1.1 204 No Content\r\n"
+        case 303: "HTTP/1.1 303 See Other\r\n"
         case 304: "HTTP/1.1 304 Not Modified\r\n"
         case 400: "HTTP/1.1 400 Bad Request\r\n"
         case 401: "HTTP/1.1 401 Unauthorized\r\n"
@@ -227,6 +237,7 @@ public enum HTTPStatus {
         case 414: "HTTP/1.1 414 URI Too Long\r\n"
         case 415: "HTTP/1.1 415 Unsupported Media Type\r\n"
         case 417: "HTTP/1.1 417 Expectation Failed\r\n"
+        case 421: "HTTP/1.1 421 Misdirected Request\r\n"
         case 422: "HTTP/1.1 422 Unprocessable Content\r\n"
         case 429: "HTTP/1.1 429 Too Many Requests\r\n"
         case 431: "HTTP/1.1 431 Request Header Fields Too Large\r\n"

@@ -18,7 +18,7 @@ struct Purser: ParsableCommand {
         subcommands: [
             SendCommand.self, MarginsCommand.self, EventsCommand.self, VoidCommand.self, CustomersCommand.self,
             PriceCommand.self, PricesCommand.self, RepriceCommand.self, SimulateCommand.self,
-            KeysCommand.self, JournalCommand.self, CheckCommand.self, DemoCommand.self, BenchCommand.self,
+            KeysCommand.self, DashboardCommand.self, JournalCommand.self, CheckCommand.self, DemoCommand.self, BenchCommand.self,
         ]
     )
 

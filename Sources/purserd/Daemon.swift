@@ -116,6 +116,7 @@ enum Daemon {
         serverOptions.dedupWindow = configuration.dedupWindow
         serverOptions.segmentBytes = configuration.segmentBytes
         serverOptions.socketRules = configuration.socketRules
+        serverOptions.dashboardOrigins = configuration.dashboardOrigins
         let pipeline = CommitPipeline(
             tail: recovered.tail, prepared: recovered.lastPrepared, segmentBytes: configuration.segmentBytes, batchBytes: Limits.batchBytes)
         var server = Server(
@@ -148,8 +149,15 @@ enum Daemon {
         runtime.listen = runtime.inherited.isEmpty || !options.listen.isEmpty ? configuration.listen : []
         runtime.periodic = PriceRefresh.work(configuration)
         runtime.log = { Log.line("purserd: \($0)") }
-        runtime.ready = { addresses in
-            if firstKey != nil { Log.line("purserd: made an API key; it is in \(keyPath)") }
+        runtime.ready = { server, addresses in
+            server.pageAddress = addresses.lazy.compactMap(pageAddress).first
+            if firstKey != nil {
+                Log.line("purserd: made an API key; it is in \(keyPath)")
+                // Once, and not for long: whoever reads the log later finds nothing that opens.
+                if let link = server.firstLink(at: EventLoop.instant) {
+                    Log.line("purserd: the dashboard, once and within \(Limits.signInLinkMinutes) minutes: \(link)")
+                }
+            }
             let places = addresses.map(\.description).joined(separator: ", ")
             let known = "\(recovered.events) events; prices \(version)"
             if descriptors.connections < Limits.connections {
@@ -170,7 +178,7 @@ enum Daemon {
                 }
                 server.reconfigure(
                     corsOrigins: fresh.corsOrigins, dedupWindow: fresh.dedupWindow, journalRetention: fresh.journalRetention,
-                    socketRules: fresh.socketRules)
+                    socketRules: fresh.socketRules, dashboardOrigins: fresh.dashboardOrigins)
                 Log.line("purserd: reloaded; prices \(server.ledger.priceBookVersion), \(server.ledger.priceRowCount) rows")
             } catch {
                 Log.line("purserd: not reloaded, going on as before: \(error.text)")
@@ -196,6 +204,13 @@ enum Daemon {
         case .storage:
             return .storage
         }
+    }
+
+    /// Where a browser on this machine reaches a listener; nil for one that it does not.
+    private static func pageAddress(_ address: Address) -> String? {
+        guard case .tcp(let host, let port) = address else { return nil }
+        if host == "0.0.0.0" || address.isLoopback && !host.contains(":") { return "http://127.0.0.1:\(port)" }
+        return host == "::" || host == "::1" ? "http://[::1]:\(port)" : nil
     }
 
     /// Bytes of all segments, for the metrics; what cannot be asked is left out.

@@ -166,6 +166,11 @@ struct ServiceTests {
     @Test func aKeyIsNowhereButWhereItBelongs() throws { try scenario("keys_nowhere") }
 }
 
+struct DashboardTests {
+    @Test func aBrowserSignsInWithAKeyOrALinkAndNobodyElseDoes() throws { try scenario("signing_in") }
+    @Test func thePageComesWithItsRulesAndUnderItsOwnName() throws { try scenario("page_files") }
+}
+
 struct ProcessTests {
     @Test func theCommandLineSaysWhatIsWrong() throws { try scenario("command_line") }
     @Test func aBadConfigurationIsNamedByLine() throws { try scenario("configuration") }

@@ -137,3 +137,15 @@ private func rows(of file: SourceFile) -> [[String]] {
     }
     #expect(named > 40)
 }
+
+@Test func everyFileOfThePageIsEmbeddedAndEveryOneEmbeddedIsThere() throws {
+    let folder = Repository.root.appendingPathComponent("Sources/Dashboard/page").path
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder)
+    let list = try Repository.file("Sources/Dashboard/assets.c").text
+    let embedded = list.matches(of: /#embed "page\/([^"]+)"/).map { String($0.output.1) }
+    #expect(Set(embedded) == Set(files) && embedded.count == files.count)
+    for name in files {
+        #expect(name.wholeMatch(of: /[a-z0-9.-]+/) != nil, "\(name)")
+        #expect(list.contains("{\"\(name)\","), "\(name) is embedded and has no line in the table")
+    }
+}

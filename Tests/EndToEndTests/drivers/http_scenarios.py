@@ -97,7 +97,10 @@ def restart(case, daemon):
 def paths_and_methods(case):
     daemon = case.daemon()
     for path in (
-        "/",
+        "/nothing",
+        "/dashboard",
+        "/dashboard/",
+        "/assets/",
         "/api",
         "/api/v1/client",
         "/api/v1/client/",

@@ -11,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import books_scenarios  # noqa: E402
 import crash_scenarios  # noqa: E402
+import dashboard_scenarios  # noqa: E402
 import bench_scenarios  # noqa: E402
 import durability_scenarios  # noqa: E402
 import event_scenarios  # noqa: E402
@@ -53,6 +54,7 @@ for module in (
     service_scenarios,
     hostile_scenarios,
     size_scenarios,
+    dashboard_scenarios,
 ):
     SCENARIOS.update(module.SCENARIOS)
 
