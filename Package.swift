@@ -23,7 +23,7 @@ let cxxSettings: [CXXSetting] = [.treatAllWarnings(as: .error)] + (isFuzzed ? [.
 
 /// What the fuzz targets reach: everything that reads bytes from outside.
 let fuzzedRooms: [Target.Dependency] = [
-    "Settings", "Server", "Ledger", "Upstream", "Pricing", "Journal", "Toml", "Wire", "Frames", "Core",
+    "Settings", "Server", "Ledger", "Upstream", "Pricing", "Journal", "Toml", "Wire", "Frames", "Core", "CLinux",
 ]
 
 let package = Package(

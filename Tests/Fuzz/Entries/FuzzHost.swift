@@ -29,7 +29,7 @@ final class FuzzHost {
     private(set) var received: [UInt8] = []
 
     init(_ kind: PeerKind) throws {
-        let ledger = Ledger(book: try smallBook(), seed: 5, random: 6, eventBytes: FuzzHost.eventBytes)
+        let ledger = Ledger(book: smallBook, seed: 5, random: 6, eventBytes: FuzzHost.eventBytes)
         let recovered = try Recovery.run(disk, segmentBytes: FuzzHost.segmentBytes, newID: FuzzHost.newID) { _, _ in }
         writer = JournalWriter(storage: disk, tail: recovered.tail, segmentBytes: FuzzHost.segmentBytes)
         let pipeline = CommitPipeline(
@@ -125,7 +125,7 @@ final class FuzzHost {
     /// Whoever reads the journal arrives at the same books.
     func checkBooks() throws {
         try demand(server.failure == nil, "the server failed: \(server.failure, default: "")")
-        var ledger = Ledger(book: try smallBook(), seed: 8, random: 9)
+        var ledger = Ledger(book: smallBook, seed: 8, random: 9)
         _ = try Recovery.run(disk, segmentBytes: FuzzHost.segmentBytes, newID: FuzzHost.newID) { info, body in
             let bad = ledger.replay(body, segment: info.position.segment, batchOffset: info.position.offset, inWindow: true)
             try demand(bad == nil, "the journal contradicts itself at \(bad ?? 0) of \(info.position)")
@@ -183,11 +183,10 @@ struct Arrival {
     /// Without what differs by design: `100 Continue` is said only to who has not sent the body yet, metrics count pieces, and a
     /// new key is random.
     private func plain(_ received: [UInt8]) -> [UInt8] {
-        guard received.firstRange(of: Array("# HELP purser_".utf8)) == nil else { return [] }
-        let interim = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
+        guard received.first("# HELP purser_") == nil else { return [] }
         var plain = received
-        while let range = plain.firstRange(of: interim) { plain.removeSubrange(range) }
-        for range in plain.ranges(of: Array("\"sk_live_".utf8)) {
+        while let range = plain.first("HTTP/1.1 100 Continue\r\n\r\n") { plain.removeSubrange(range) }
+        for range in plain.all("\"sk_live_") {
             var at = range.upperBound
             while at < plain.count, plain[at] != 0x22 {
                 plain[at] = 0x2A

@@ -13,7 +13,7 @@ extension FuzzEntry {
         let host = try arrival.answers()
         guard arrival.bytes.first != 0xF5 else { return }
         let answers = try statuses(host.received)
-        let ends = arrival.bytes.ranges(of: Array("\r\n\r\n".utf8)).count
+        let ends = arrival.bytes.all("\r\n\r\n").count
         try demand(answers.count <= ends + 1, "\(answers.count) answers, \(ends) heads")
         if !host.closed {
             let asked = requests(arrival.bytes)
@@ -78,7 +78,7 @@ extension FuzzEntry {
         var list: [Int] = []
         let start = Array("HTTP/1.1 ".utf8)
         while !rest.isEmpty {
-            guard rest.starts(with: start), let end = rest.firstRange(of: Array("\r\n\r\n".utf8)),
+            guard rest.starts(with: start), let end = rest.first("\r\n\r\n"),
                 let status = Int(String(decoding: rest.dropFirst(9).prefix(3), as: UTF8.self))
             else { throw Finding("not an answer: \(String(decoding: rest, as: UTF8.self))") }
             let head = String(decoding: rest[..<end.lowerBound], as: UTF8.self).lowercased()
@@ -110,7 +110,7 @@ extension FuzzEntry {
         var count = 0
         while true {
             while rest.starts(with: [0x0D, 0x0A]) { rest = rest.dropFirst(2) }
-            guard let end = rest.firstRange(of: Array("\r\n\r\n".utf8)) else { return count }
+            guard let end = rest.first("\r\n\r\n") else { return count }
             let head = String(decoding: rest[..<end.lowerBound], as: UTF8.self).lowercased()
             rest = rest[end.upperBound...]
             if field("transfer-encoding", head) != nil {
@@ -128,13 +128,13 @@ extension FuzzEntry {
     private static func chunked(_ bytes: ArraySlice<UInt8>) -> (body: [UInt8], end: Int)? {
         var rest = bytes
         var body: [UInt8] = []
-        while let lineEnd = rest.firstRange(of: [0x0D, 0x0A]) {
+        while let lineEnd = rest.first("\r\n") {
             let line = String(decoding: rest[..<lineEnd.lowerBound], as: UTF8.self)
             let digits = line.prefix { $0.isHexDigit }
             guard let size = Int(digits, radix: 16) else { return nil }
             rest = rest[lineEnd.upperBound...]
             if size == 0 {
-                while let next = rest.firstRange(of: [0x0D, 0x0A]) {
+                while let next = rest.first("\r\n") {
                     let isLast = next.lowerBound == rest.startIndex
                     rest = rest[next.upperBound...]
                     if isLast { return (body, rest.startIndex) }
