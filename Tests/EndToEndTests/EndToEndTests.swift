@@ -169,6 +169,7 @@ struct ServiceTests {
 struct DashboardTests {
     @Test func aBrowserSignsInWithAKeyOrALinkAndNobodyElseDoes() throws { try scenario("signing_in") }
     @Test func thePageComesWithItsRulesAndUnderItsOwnName() throws { try scenario("page_files") }
+    @Test func thePageWorksOutDecimalsAsPythonDoes() throws { try scenario("page_decimals") }
 }
 
 struct ProcessTests {

@@ -106,12 +106,13 @@ async function send(method, url, body, signal) {
   }
   if (!response.ok) {
     const error = reply.error ?? {};
-    const id = error.errorId ?? response.headers.get("x-request-id");
+    // By which the log knows it; it stands at the end of the message.
+    const [, message, id] = /^([^]*?)(?: \(errorId=([^)]+)\))?$/.exec(error.message ?? "");
     throw new ApiError(
       response.status,
       error.code ?? String(response.status),
-      error.message ?? "",
-      id,
+      message,
+      id ?? response.headers.get("x-request-id"),
       response.headers.get("retry-after"),
     );
   }

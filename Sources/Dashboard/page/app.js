@@ -64,6 +64,7 @@ function context(where, state) {
         busy = true;
         try {
           await act();
+          main.querySelector(":scope > .passing")?.remove();
         } catch (error) {
           failed(error, abort.signal, true);
         } finally {

@@ -157,7 +157,7 @@ export function chart(config) {
     if (!figures.open || figures.querySelector("table")) return;
     figures.append(h(
       "div.scroll",
-      { tabindex: "0", role: "region", "aria-label": `${title}, figures` },
+      { tabindex: "0", role: "group", "aria-label": `${title}, figures` },
       h(
         "table",
         h("caption.sr", title),
@@ -261,7 +261,7 @@ function zoomable(frame, canvas, held, drawn, { labels, series, onzoom }) {
     held.at = at;
     const chart = drawn();
     if (chart) {
-      const active = series.map((one, datasetIndex) => ({ datasetIndex, index: at }));
+      const active = series.map((_, datasetIndex) => ({ datasetIndex, index: at }));
       chart.setActiveElements(active);
       chart.tooltip.setActiveElements(active, { x: 0, y: 0 });
       chart.update("none");

@@ -7,6 +7,26 @@ import { count, delta, longest, money, moneyText, ratio } from "./figures.js";
 import { customRange, link } from "./state.js";
 import { buckets, clock, minuteText } from "./time.js";
 
+// What of a place would be lost when it is drawn anew: where the focus is, how far it is scrolled, what is unfolded.
+function keep(element) {
+  const like = (one) => `${one.tagName} ${one.getAttribute("href") ?? ""} ${one.getAttribute("aria-label") ?? one.textContent}`;
+  const active = element.contains(document.activeElement) ? like(document.activeElement) : null;
+  const scrolled = [...element.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
+  const open = [...element.querySelectorAll("details[open] > summary")].map((one) => one.textContent);
+  return () => {
+    element.querySelectorAll(".scroll").forEach((one, index) => {
+      one.scrollLeft = scrolled[index] ?? 0;
+    });
+    for (const one of element.querySelectorAll("details > summary")) {
+      if (open.includes(one.textContent)) one.parentElement.open = true;
+    }
+    if (active !== null) {
+      const all = [...element.querySelectorAll("a, button, select, summary, [tabindex]")];
+      all.find((one) => like(one) === active)?.focus({ preventScroll: true });
+    }
+  };
+}
+
 // A place in a page that is drawn anew only when what it shows has changed, and never under somebody's hands.
 export function slot(name = "div") {
   const element = h(name);
@@ -16,11 +36,14 @@ export function slot(name = "div") {
     set(key, build) {
       const text = JSON.stringify(key);
       if (text === shown) return;
-      const busy = element.contains(document.activeElement) || element.querySelector(":active, details[open]");
-      if (shown !== undefined && busy) return;
+      if (
+        shown !== undefined && (element.querySelector(":active, .canvas:focus") || document.activeElement?.matches("select.tool"))
+      ) return;
       shown = text;
       for (const old of element.querySelectorAll(".chart")) old.discard?.();
+      const again = keep(element);
       fill(element, build());
+      again();
     },
   };
 }
@@ -130,6 +153,7 @@ export function sumColumns({ share } = {}) {
   return [
     {
       key: "events",
+      narrow: true,
       label: "Events",
       right: true,
       decimal: true,
@@ -158,7 +182,7 @@ export function sumColumns({ share } = {}) {
         cell: (row) => bar(divide(row.costAmount, share, 6)),
       }
       : null,
-    amount("revenueAmount", "Revenue"),
+    { ...amount("revenueAmount", "Revenue"), narrow: true },
     amount("marginAmount", "Margin"),
     {
       key: "marginRatio",

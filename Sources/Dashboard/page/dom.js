@@ -120,7 +120,12 @@ export function dialog({ title, kind = "box", body, onclose }) {
   box.addEventListener("close", () => {
     box.remove();
     onclose?.();
-    if (back?.isConnected) back.focus();
+    // What opened it may have been drawn anew meanwhile.
+    const href = back?.getAttribute("href");
+    const again = back?.isConnected
+      ? back
+      : [...document.querySelectorAll("main a")].find((one) => href && one.getAttribute("href") === href);
+    (again ?? document.getElementById("main")).focus();
   });
   // A click beside it closes it, as Escape does.
   box.addEventListener("mousedown", (event) => {

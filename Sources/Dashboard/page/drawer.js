@@ -39,6 +39,8 @@ export async function openEvent(ctx, key, onclose) {
     try {
       const { data, text } = await getText("events/" + encodeURIComponent(key), {}, ctx.signal);
       fill(body, content(ctx, data, text, load, box));
+      // What was pressed to get here may be gone.
+      if (!box.contains(document.activeElement)) box.querySelector("h2").focus();
     } catch (error) {
       if (error.name !== "AbortError") fill(body, problem(error));
     }
@@ -132,7 +134,7 @@ function content(ctx, event, text, reload, box) {
       h("summary", "All fields"),
       h(
         "div.scroll",
-        { tabindex: "0", role: "region", "aria-label": "All fields" },
+        { tabindex: "0", role: "group", "aria-label": "All fields" },
         rows(
           Object.entries(event).filter(([name, value]) => !SHOWN.has(name) && typeof value !== "object").map((
             [name, value],
@@ -186,7 +188,7 @@ function price(ctx, event, box) {
     lines.length
       ? h(
         "div.scroll",
-        { tabindex: "0", role: "region", "aria-label": "Price, line by line" },
+        { tabindex: "0", role: "group", "aria-label": "Price, line by line" },
         h(
           "table.lines",
           h("caption.sr", "How the cost came about"),

@@ -214,14 +214,14 @@ async function one(ctx) {
   if (ctx.name === "customers") await who(ctx, id);
   const places = Array.from({ length: 5 }, () => slot());
   const [figures, chart, left, right, recent] = places;
-  ctx.body.append(figures.element, chart.element, h("div.columns.even", left.element, right.element), recent.element);
+  ctx.body.append(figures.element, chart.element, left.element, right.element, recent.element);
   const changes = ctx.name === "customers" ? [] : await priceChanges(ctx, id);
 
   async function load() {
     const ask = (groupBy, extra) => get("margins", { groupBy, ...range(span), ...narrowed, ...extra }, signal);
     const [before, whole, newest] = await Promise.all([
       get("margins", { groupBy: span.unit, ...rangeBefore(span), ...narrowed }, signal),
-      get("margins", { groupBy: "provider", ...range(span), ...filters(state) }, signal),
+      get("margins", { groupBy: "provider", ...range(span) }, signal),
       get("events", { ...narrowed, ...range(span), timezone: undefined, limit: 10 }, signal),
     ]);
     const [steps, ...parts] = await together(() =>
@@ -260,6 +260,7 @@ async function one(ctx) {
           truncated: reply.truncated,
           columns: [nameColumns[kind.others[index]], ...sumColumns()],
           sort: { key: "costAmount", down: true },
+          first: 10,
           exported: {
             path: "margins",
             values: { groupBy: group, ...range(span), ...narrowed },

@@ -62,7 +62,7 @@ function columns(ctx, without, show) {
     { key: "customer", label: "Customer", cell: (row) => named("customer", row.customerReferenceId) },
     { key: "feature", label: "Feature", cell: (row) => named("feature", row.featureKey) },
     { key: "model", label: "Model", cell: (row) => named("model", row.model, { provider: row.modelProvider }) },
-    { key: "units", label: "Units or tokens", right: true, cell: units },
+    { key: "units", label: "Units", right: true, cell: units },
     amount("costAmount", "Cost"),
     amount("revenueAmount", "Revenue"),
     amount("marginAmount", "Margin"),
@@ -90,6 +90,7 @@ function withEvent(key) {
 export function eventTable(ctx, rows, { without, ...options }) {
   const show = shower(ctx);
   return table({
+    dense: true,
     columns: columns(ctx, without, show),
     rows,
     click: (row) => show(null, row),

@@ -6,6 +6,7 @@ import { divide, isZero } from "./decimal.js";
 import { h, notice } from "./dom.js";
 import { bytes, count, seconds } from "./figures.js";
 import { slot } from "./common.js";
+import { sender } from "./sources.js";
 import { table } from "./table.js";
 import { ago, secondText } from "./time.js";
 
@@ -38,7 +39,7 @@ export async function draw(ctx) {
     );
     tiles.set(status, () => figures(ctx, status));
     rates.set(seen, () => trend(ctx, seen));
-    refused.set(status.rejections, () => rejections(ctx, status));
+    refused.set(status.rejections, () => rejections(status));
   }
   await load();
   ctx.every(2000, load);
@@ -87,7 +88,7 @@ function trend(ctx, seen) {
   });
 }
 
-function rejections(ctx, status) {
+function rejections(status) {
   return table({
     id: "rejections",
     title: "What was refused",
@@ -95,7 +96,7 @@ function rejections(ctx, status) {
     rows: status.rejections,
     exported: { name: "rejections" },
     columns: [
-      { key: "code", label: "Code", value: (row) => row.code, cell: (row) => h("code", row.code) },
+      { key: "code", label: "Code", value: (row) => row.outcome ?? row.code, cell: (row) => h("code", row.outcome ?? row.code) },
       { key: "events", label: "Events", right: true, decimal: true, value: (row) => row.events, cell: (row) => count(row.events) },
       {
         key: "examples",
@@ -111,7 +112,7 @@ function rejections(ctx, status) {
                 " ",
                 one.message,
                 " ",
-                h("span.fine", [one.source, ago(one.at)].filter(Boolean).join(", ")),
+                h("span.fine", `${sender(one)}, ${ago(one.at)}`),
               )
             ),
           ),

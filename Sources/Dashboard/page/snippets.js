@@ -8,8 +8,9 @@ export const PLACEHOLDER = "sk_live_YOUR_KEY";
 const curl = (url, key) =>
   `curl -sS --fail-with-body ${url}/api/v1/client/events \\
   -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" \\
-  -d '{"eventName":"chat.completion","customerReferenceId":"cust-42","featureKey":"ai.chat","revenueAmount":"0.01",
-       "costInput":{"model":"gpt-4o-mini","modelProvider":"openai","inputTokens":1200,"outputTokens":300}}'
+  -d '{"eventName":"chat.completion","customerReferenceId":"cust-42","featureKey":"ai.chat",
+       "revenueAmount":"0.01","costInput":{"model":"gpt-4o-mini","modelProvider":"openai",
+       "inputTokens":1200,"outputTokens":300}}'
 `;
 
 const node = (url, key) =>

@@ -215,7 +215,7 @@ export async function draw(ctx) {
   ctx.every(2000, loadArrivals);
 }
 
-function sender(row) {
+export function sender(row) {
   if (row.key) return row.key.name ?? `key ${row.key.id}`;
   return row.user !== null && row.user !== undefined ? `user ${row.user}` : "without a key";
 }

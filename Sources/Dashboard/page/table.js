@@ -73,18 +73,20 @@ export function exports({ path, values, name, columns, rows, what }) {
 // columns: {key, label, cell(row, align), value(row)?, decimal?, right?, align(rows)?, wide?}; a column with `value` can be sorted by.
 // `orders`: [label, sort] to choose from by name.
 export function table(
-  { id, title, note, columns, rows, total, sort, orders, exported, empty, click, tools, truncated, first = STEP },
+  { id, title, note, columns, rows, total, sort, orders, exported, empty, click, tools, truncated, first = STEP, dense },
 ) {
   const held = memory.get(id) ?? { by: sort, shown: first };
   memory.set(id, held);
   const heading = h("h2", { id: unique("t") }, title);
   const body = h("tbody");
-  const wrap = h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": heading.id });
+  const wrap = h("div.scroll", { tabindex: "0", role: "group", "aria-labelledby": heading.id });
   const more = h("div.more");
   const aligns = new Map(columns.map((column) => [column.key, column.align?.(total ? [...rows, total] : rows)]));
   const cell = (column, row) => column.cell(row, aligns.get(column.key));
   const classes = (column) =>
-    [column.right ? "right" : "", column.wide ? "wide" : "", column.less ? "less" : ""].filter(Boolean).join(" ") || null;
+    [column.right ? "right" : "", column.wide ? "wide" : "", column.less ? "less" : "", column.narrow ? "wide-only" : ""].filter(
+      Boolean,
+    ).join(" ") || null;
 
   const heads = columns.map((column) => {
     const head = h("th", { scope: "col", class: classes(column) });
@@ -173,7 +175,7 @@ export function table(
     : null;
   const way = exported && rows.length ? exports({ columns, rows, what: title.toLowerCase(), ...exported }) : null;
   return h(
-    "section.panel",
+    dense ? "section.panel.dense" : "section.panel",
     { "aria-labelledby": heading.id, id: id ? `panel-${id}` : null },
     h("div.panel-head", heading, note ? h("span.fine", note) : null, h("span.tools", tools, chosen, way)),
     rows.length ? wrap : h("div.empty", empty ?? "Nothing here in this period."),

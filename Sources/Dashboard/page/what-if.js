@@ -19,14 +19,16 @@ function amount(key, label) {
     decimal: true,
     value: (row) => row[key],
     align: (rows) => longest(rows.map((row) => row[key])),
-    cell: (row, align) => money(row[key], align),
+    // What a cost changes by is neither good nor bad in itself.
+    cell: (row, align) => key === "costDifference" ? h("span.plain-amount", money(row[key], align)) : money(row[key], align),
   };
 }
 
+const size = (row, key) => row[key].replace("-", "");
+
 // The rows with the largest changes, in either direction.
 function strongest(rows, key) {
-  const size = (row) => row[key].replace("-", "");
-  return [...rows].sort((a, b) => compare(size(b), size(a))).slice(0, BARS);
+  return [...rows].sort((a, b) => compare(size(b, key), size(a, key))).slice(0, BARS);
 }
 
 function sideBySide({ title, rows, label, before, after, names }) {
@@ -42,10 +44,14 @@ function sideBySide({ title, rows, label, before, after, names }) {
     title,
     sideways: true,
     axis: "Group",
-    labels: rows.map(label),
+    labels: rows.map((row) => shorten(label(row))),
     summary: `The ${rows.length} largest changes, before and after.`,
     series: [one(names[0], before, "quiet"), one(names[1], after, "accent")],
   });
+}
+
+function shorten(text) {
+  return text.length > 32 ? text.slice(0, 31) + "\u2026" : text;
 }
 
 // Filters and a period, as the API has them.
@@ -161,7 +167,7 @@ function preview(ctx, reply, asked, done) {
         " to ",
         money(reply.costAfter),
         ", a difference of ",
-        h("strong", money(reply.costDifference)),
+        h("strong.plain-amount", money(reply.costDifference)),
         isZero(reply.newlyPriced) ? null : `; ${count(reply.newlyPriced)} of them have no price now`,
         ".",
       ),
@@ -192,7 +198,9 @@ function preview(ctx, reply, asked, done) {
             cell: (row) =>
               h(
                 "span.name",
-                row.customerReferenceId ?? h("span.none", "No customer"),
+                row.customerReferenceId === null
+                  ? h("span.none", "No customer")
+                  : h("span.clamp", { title: row.customerReferenceId }, row.customerReferenceId),
                 h("span.fine", [row.modelProvider, row.model].filter(Boolean).join(" · ")),
               ),
           },
@@ -355,14 +363,14 @@ export function simulation(ctx, reply, { id }) {
   const changed = reply.items.filter((row) => !isZero(row.changedEvents));
   const rows = strongest(changed.length ? changed : reply.items, "costDifference");
   const card = (label, before, after) =>
-    h("div.card-figure", h("dt", label), h("dd", h("span.figure", after), h("span.fine", "now ", before)));
+    h("div.card-figure", h("dt", label), h("dd", h("span.figure", after), before === null ? null : h("span.fine", "now ", before)));
   return [
     h(
       "dl.cards",
       card("Cost", money(totals.costAmount), money(totals.simulatedCostAmount)),
       card("Margin", money(totals.marginAmount), money(totals.simulatedMarginAmount)),
       card("Margin ratio", ratio(totals.marginRatio), ratio(totals.simulatedMarginRatio)),
-      card("Margin, difference", "0", money(subtract(totals.simulatedMarginAmount, totals.marginAmount))),
+      card("Margin, difference", null, money(subtract(totals.simulatedMarginAmount, totals.marginAmount))),
     ),
     isZero(totals.simulatedUnpricedEvents) ? null : h(
       "p.notice",
@@ -384,13 +392,18 @@ export function simulation(ctx, reply, { id }) {
     table({
       id,
       title: "By group",
-      rows: reply.items,
+      rows: [...reply.items].sort((a, b) => compare(size(b, "costDifference"), size(a, "costDifference"))),
       total: totals,
       truncated: reply.truncated,
       exported: { name: "simulation" },
-      sort: { key: "costDifference", down: true },
       columns: [
-        { key: "group", label: "Group", wide: true, value: groupName, cell: (row) => groupName(row) },
+        {
+          key: "group",
+          label: "Group",
+          wide: true,
+          value: groupName,
+          cell: (row) => h("span.clamp", { title: groupName(row) }, groupName(row)),
+        },
         {
           key: "events",
           label: "Events",

@@ -11,8 +11,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import books_scenarios  # noqa: E402
 import crash_scenarios  # noqa: E402
-import dashboard_scenarios  # noqa: E402
 import bench_scenarios  # noqa: E402
+import dashboard_scenarios  # noqa: E402
 import durability_scenarios  # noqa: E402
 import event_scenarios  # noqa: E402
 import exactness_scenarios  # noqa: E402
@@ -21,6 +21,7 @@ import http_scenarios  # noqa: E402
 import key_scenarios  # noqa: E402
 import power_scenarios  # noqa: E402
 import network_scenarios  # noqa: E402
+import page_scenarios  # noqa: E402
 import price_scenarios  # noqa: E402
 import process_scenarios  # noqa: E402
 import query_scenarios  # noqa: E402
@@ -55,6 +56,7 @@ for module in (
     hostile_scenarios,
     size_scenarios,
     dashboard_scenarios,
+    page_scenarios,
 ):
     SCENARIOS.update(module.SCENARIOS)
 
