@@ -154,7 +154,13 @@ public struct ByteWriter: ~Copyable {
         if scaled < 0 { append(0x2D) }
         let magnitude = scaled.magnitude
         // Almost every amount fits a word, and 128-bit division costs ten times as much.
-        if magnitude <= UInt128(UInt64.max), places <= 19 {
+        if magnitude <= UInt128(UInt64.max) {
+            guard places <= 19 else {
+                // 10^20 does not fit a word: there are no whole ones.
+                append(0x30)
+                appendFraction(UInt64(magnitude), digits: places)
+                return
+            }
             var power: UInt64 = 1
             for _ in 0..<places { power *= 10 }
             let (whole, fraction) = UInt64(magnitude).quotientAndRemainder(dividingBy: power)
@@ -231,21 +237,26 @@ public struct ByteWriter: ~Copyable {
 
     /// The inside of a JSON string: `"`, `\` and control characters escaped, everything else as it is.
     @inlinable public mutating func append(jsonText bytes: UnsafeRawBufferPointer) {
-        reserve(bytes.count)
-        for byte in bytes {
+        var plain = 0
+        for at in 0..<bytes.count {
+            let byte = bytes[at]
+            // Runs of what needs no escape, which is nearly all of it, are copied whole.
+            if byte >= 0x20, byte != 0x22, byte != 0x5C, byte != 0x7F { continue }
+            append(bytes: UnsafeRawBufferPointer(rebasing: bytes[plain..<at]))
+            plain = at + 1
             switch byte {
             case 0x22: append("\\\"")
             case 0x5C: append("\\\\")
             case 0x0A: append("\\n")
             case 0x0D: append("\\r")
             case 0x09: append("\\t")
-            case 0..<0x20, 0x7F:
+            default:
                 append("\\u00")
                 append(hexDigit(byte >> 4))
                 append(hexDigit(byte & 15))
-            default: append(byte)
             }
         }
+        append(bytes: UnsafeRawBufferPointer(rebasing: bytes[plain...]))
     }
 
     @inlinable public mutating func append(jsonString array: [UInt8]) { array.withUnsafeBytes { append(jsonString: $0) } }

@@ -8,7 +8,7 @@ public func memmoveBytes(_ to: UnsafeMutableRawPointer, _ from: UnsafeRawPointer
 }
 
 /// Whether two byte ranges are the same bytes.
-public func sameBytes(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+@inlinable public func sameBytes(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
     guard a.count == b.count else { return false }
     var i = 0
     let n = a.count

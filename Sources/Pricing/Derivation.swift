@@ -102,35 +102,54 @@ extension PriceBook {
     }
 
     private static func lines(_ parsed: DerivationText, _ usage: UnsafeBufferPointer<UsageLine>) -> [PriceLine]? {
+        guard let cells = cells(parsed, usage) else { return nil }
+        return (0..<cells.count).map { line(cells[$0]) }
+    }
+
+    static func line(_ cell: UsageCell) -> PriceLine {
+        let amount = Int128(cell.count) * Int128(cell.rate)
+        return PriceLine(kind: Tags.kinds[cell.tag], count: Quantity(millionths: cell.count), rate: cell.rate, amount: amount)
+    }
+
+    /// The parts of the usage that a derivation charges, each at its rate; nil when the usage has no price under it.
+    static func cells(_ parsed: DerivationText, _ usage: UnsafeBufferPointer<UsageLine>) -> UsageCells? {
         var totals = InlineArray<26, Int64>(repeating: 0)
         guard UsageTotals.add(usage, into: &totals) else { return nil }
         if parsed.minimumTag >= 0 { UsageTotals.raise(parsed.minimumTag, to: parsed.minimum, in: &totals) }
         if parsed.rates.has(Tags.requests) { UsageTotals.countRequest(usage, in: &totals) }
         let cells = UsageCells(totals, rates: parsed.rates)
-        guard cells.failure == nil else { return nil }
-        var lines: [PriceLine] = []
-        for i in 0..<cells.count {
-            let cell = cells[i]
-            let amount = Int128(cell.count) * Int128(cell.rate)
-            let line = PriceLine(kind: Tags.kinds[cell.tag], count: Quantity(millionths: cell.count), rate: cell.rate, amount: amount)
-            lines.append(line)
+        return cells.failure == nil ? cells : nil
+    }
+}
+
+/// What stands between the bars of a derivation, one after the other.
+struct DerivationParts {
+    private var rest: UnsafeRawBufferPointer?
+
+    init(_ text: UnsafeRawBufferPointer) { rest = text }
+
+    mutating func next() -> UnsafeRawBufferPointer? {
+        guard let text = rest else { return nil }
+        guard let bar = text.firstIndex(of: 0x7C) else {
+            rest = nil
+            return text
         }
-        return lines
+        rest = UnsafeRawBufferPointer(rebasing: text[(bar + 1)...])
+        return UnsafeRawBufferPointer(rebasing: text[..<bar])
     }
 }
 
 /// The parts of a derivation that a cost depends on.
-private struct DerivationText {
+struct DerivationText {
     var rates = RateTable()
     var minimumTag = -1
     var minimum: Int64 = 0
 
     init?(_ text: UnsafeRawBufferPointer) {
-        let parts = text.split(separator: 0x7C, omittingEmptySubsequences: false)
-        guard let source = parts.first, !source.isEmpty else { return nil }
+        var parts = DerivationParts(text)
+        guard let source = parts.next(), !source.isEmpty else { return nil }
         var any = false
-        for part in parts.dropFirst() {
-            let field = UnsafeRawBufferPointer(rebasing: part)
+        while let field = parts.next() {
             if let pair = Words.split(field), let tag = Tags.named(pair.key) {
                 guard case .value(let rate) = DecimalText.read(pair.value, places: 0), rate >= 0, rate <= RateText.largest, !rates.has(tag)
                 else { return nil }

@@ -116,7 +116,7 @@ extension Server {
             return
         }
         PriceDetail.append(
-            ledger.strings.text(of: event.price), match: event.match, usage: [UsageLine](block.usage(of: event)), to: &output)
+            ledger.strings.text(of: event.price), match: event.match, usage: block.usage(of: event), to: &output)
     }
 
     /// Appends `"original":{…}`: what was recorded under the key before.

@@ -102,7 +102,7 @@ func amountsAtTheEdgeOfAPicodollar(_ text: String, _ expected: String) {
     for _ in 0..<20_000 {
         let bits = Int.random(in: 1..<128, using: &random)
         let value = Int128(truncatingIfNeeded: UInt128.random(in: 0...(.max), using: &random) >> UInt128(128 - bits))
-        values.append((Bool.random(using: &random) ? value : -value, [0, 4, 6, 12, 15, 30].randomElement(using: &random)!))
+        values.append((Bool.random(using: &random) ? value : -value, [0, 4, 6, 12, 15, 20, 21, 30].randomElement(using: &random)!))
     }
     for (value, places) in values { questions.append("\(places) \(value)") }
     let answers = try Oracle.answers("writing", to: questions)
