@@ -105,6 +105,40 @@ func aBatchMayBeAsLongAsItsLimit(_ difference: Int) {
     #expect(block.events.map { $0.names[1] } == ["a", "a", "b"])
 }
 
+@Test func aNameEntersTheBlockOnceWhicheverFieldsAndEventsHaveIt() {
+    let line = #"{"eventName":"chat","customerReferenceId":"C","featureKey":"chat","costInput":{"model":"M","modelProvider":"a\u0063me"}}"#
+    var body = ""
+    for i in 0..<40 {
+        body += line.replacing("C", with: i % 2 == 0 ? "customer-one" : "c2").replacing("M", with: "model-\(i % 3)-of-three") + "\n"
+    }
+    let block = read(Array(body.utf8), .ndjson)
+    // chat, two customers, three models, one provider that is written with an escape.
+    #expect(block.nameCount == 7)
+    for (i, event) in block.events.enumerated() {
+        let customer = i % 2 == 0 ? "customer-one" : "c2"
+        #expect(event.names == ["chat", customer, "chat", "model-\(i % 3)-of-three", "acme", "-"])
+    }
+}
+
+/// A reader remembers where it put a name; in another block, or after a refusal, something else is there.
+@Test func namesOfEarlierRequestsAreNotTakenForThoseOfThisOne() {
+    var reader = EventJSON()
+    var block = EventBlock(events: 1)
+    func read(_ body: String, _ shape: EventJSON.Shape) -> [String] {
+        let bytes = Array(body.utf8)
+        let reading = bytes.withUnsafeBytes { reader.read($0, shape: shape, into: &block) }
+        return copy(block, reading).events.map { $0.names[0] + " " + $0.names[1] }
+    }
+    let first = read(#"[{"eventName":"one","customerReferenceId":"two"},{"eventName":"three"}]"#, .array)
+    #expect(first == ["one two", "three -"])
+    block.reset()
+    let second = read(#"{"eventName":"three","customerReferenceId":"one"}"#, .single)
+    #expect(second == ["three one"])
+    _ = read(#"[{"eventName":"two"},{"eventName":"four"},{]"#, .array)
+    let third = read(#"{"eventName":"four","customerReferenceId":"two"}"#, .single)
+    #expect(third == ["three one", "four two"])
+}
+
 @Test func anEventIsTheSameInEveryShape() {
     let event =
         #"{"eventName":"chat","eventIdempotencyKey":"k\u0031","costInput":{"model":"m","inputTokens":10},"meta":{"a":[1,2]},"flowId":"f"}"#
