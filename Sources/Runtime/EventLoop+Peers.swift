@@ -61,11 +61,12 @@ extension EventLoop {
 
     func flushDirty() {
         let now = instant
-        var again: [UnsafeMutablePointer<Peer>] = []
         server.pointee.takeDirty { id, _ in
-            if let peer = peers[Int(id.index)], peer.pointee.id == id { again.append(peer) }
+            if let peer = peers[Int(id.index)], peer.pointee.id == id { flushed.append(peer) }
         }
-        for peer in again { flush(peer, now) }
+        // Flushing one may close it, but none of the others.
+        for i in 0..<flushed.count { flush(flushed[i], now) }
+        flushed.removeAll(keepingCapacity: true)
     }
 
     func flush(_ peer: UnsafeMutablePointer<Peer>, _ now: Instant) {

@@ -96,6 +96,8 @@ public final class EventLoop {
     var socketPaths: [String] = []
     var listening: [Address] = []
     var peers: [UnsafeMutablePointer<Peer>?] = []
+    /// Those to flush this turn; kept for its memory.
+    var flushed: [UnsafeMutablePointer<Peer>] = []
     var firstLingering: UnsafeMutablePointer<Peer>?
     var lastLingering: UnsafeMutablePointer<Peer>?
     /// Counts turns.

@@ -105,6 +105,8 @@ public struct Server: ~Copyable {
     var waiting: [ConnectionID] = []
     /// Connections with output to write or a state to act on; the transport takes them once per tick.
     public internal(set) var dirty: [ConnectionID] = []
+    /// The list that is being taken, while `dirty` collects the next: two that change places, so that neither is made anew each turn.
+    private var taken: [ConnectionID] = []
     var stalledConnections: [ConnectionID] = []
     public var queries: [PendingQuery] = []
     /// Queries asked and not answered yet, those of peers that are gone included.
@@ -305,13 +307,13 @@ public struct Server: ~Copyable {
     /// The connections to look at since the last call: output to write, reading to stop or start, closing.
     public mutating func takeDirty(_ body: (ConnectionID, UnsafeMutablePointer<Connection>) -> Void) {
         guard !dirty.isEmpty else { return }
-        let list = dirty
-        dirty.removeAll(keepingCapacity: true)
-        for id in list {
-            guard let connection = connection(id) else { continue }
+        swap(&dirty, &taken)
+        for i in 0..<taken.count {
+            guard let connection = connection(taken[i]) else { continue }
             connection.pointee.isDirty = false
-            body(id, connection)
+            body(taken[i], connection)
         }
+        taken.removeAll(keepingCapacity: true)
     }
 
     // MARK: Commit
