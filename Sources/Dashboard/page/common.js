@@ -4,7 +4,8 @@ import { compare, divide, isNegative, isZero, subtract } from "./decimal.js";
 import { chart } from "./charts.js";
 import { fill, h, select } from "./dom.js";
 import { count, delta, longest, money, moneyText, ratio } from "./figures.js";
-import { customRange, link } from "./state.js";
+import { customRange, link, range } from "./state.js";
+import { exports } from "./table.js";
 import { buckets, clock, minuteText } from "./time.js";
 
 // What of a place would be lost when it is drawn anew: where the focus is, how far it is scrolled, what is unfolded.
@@ -257,7 +258,7 @@ function bucketLabel(bucket, unit, zone, days) {
 }
 
 // Cost, revenue and margin over time. `marks`: {at, label} on the axis.
-export function trend(ctx, items, totals, { before, marks = [] } = {}) {
+export function trend(ctx, items, totals, { before, marks = [], values: asked } = {}) {
   const { span, state } = ctx;
   const { unit, zone } = span;
   const steps = buckets(span.from, Math.min(span.to, Math.max(Date.now(), span.from + 1)), unit, zone);
@@ -306,7 +307,7 @@ export function trend(ctx, items, totals, { before, marks = [] } = {}) {
     series,
     axis: unit[0].toUpperCase() + unit.slice(1),
     marks: placed,
-    tools: [zoomed, units],
+    tools: [zoomed, units, exports({ path: "margins", values: { groupBy: unit, ...range(span), ...asked }, name: "trend" })],
     summary: `${span.range}, by ${unit}: cost ${moneyText(totals.costAmount)}, revenue ${moneyText(totals.revenueAmount)}, margin ${
       moneyText(totals.marginAmount)
     }.`,

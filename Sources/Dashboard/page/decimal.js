@@ -59,6 +59,13 @@ export function compare(a, b) {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
+// A decimal as a whole number of 10^-24, to sort many by: no amount or count has more places.
+export function scaled(a) {
+  const { whole, scale } = parts(a);
+  if (scale > 24) throw new RangeError(`too many places: ${a}`);
+  return raise(whole, 24 - scale);
+}
+
 export function isNegative(a) {
   return parts(a).whole < 0n;
 }

@@ -246,7 +246,7 @@ async function one(ctx) {
     const marks = changes.filter((change) => change.from).map((change) => ({ at: Date.parse(change.from), label: "price" }));
     chart.set(
       [steps.items, before.items, totals],
-      () => h("div", trend(ctx, steps.items, totals, { before: before.items, marks }), priceList(ctx, changes)),
+      () => h("div", trend(ctx, steps.items, totals, { before: before.items, marks, values: narrowed }), priceList(ctx, changes)),
     );
     [left, right].forEach((place, index) => {
       const [group, title] = GROUPS[kind.others[index]];

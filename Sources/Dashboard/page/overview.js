@@ -41,7 +41,10 @@ export async function draw(ctx) {
       [byModel.items.filter((item) => !isZero(item.unpricedEvents)), totals.unpricedEvents],
       () => unpriced(ctx, byModel.items, totals),
     );
-    chart.set([steps.items, before.items, totals], () => trend(ctx, steps.items, totals, { before: before.items }));
+    chart.set(
+      [steps.items, before.items, totals],
+      () => trend(ctx, steps.items, totals, { before: before.items, values: narrowed }),
+    );
     customers.set(byCustomer.items, () => customerTable(ctx, byCustomer, narrowed));
     const parts = (id, title, group, column, reply) =>
       table({

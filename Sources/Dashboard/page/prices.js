@@ -303,7 +303,12 @@ async function unpriced(ctx) {
         cell: (row) => h("span.name", row.model ?? h("span.none", "No model"), h("span.fine", row.modelProvider ?? "No provider")),
       },
       { key: "events", label: "Events", right: true, decimal: true, value: (row) => row.events, cell: (row) => count(row.events) },
-      { key: "reason", label: "Why", value: (row) => row.reason, cell: (row) => WHY[row.reason] ?? row.reason },
+      {
+        key: "reason",
+        label: "Why",
+        value: (row) => row.reason,
+        cell: (row) => row.reason === null ? "its price is new, or has no rate for what it counts" : WHY[row.reason] ?? row.reason,
+      },
       {
         key: "acts",
         label: "What helps",

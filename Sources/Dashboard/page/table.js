@@ -2,7 +2,7 @@
 // write itself is exported by the daemon, all of it; others are written from what is shown.
 
 import { address } from "./api.js";
-import { compare, isDecimal } from "./decimal.js";
+import { isDecimal, scaled } from "./decimal.js";
 import { download, fill, h, icon, select, unique } from "./dom.js";
 
 const STEP = 50;
@@ -10,20 +10,19 @@ const STEP = 50;
 // How each table was sorted and how far it was unfolded, as long as the page lives.
 const memory = new Map();
 
-function order(a, b, column) {
-  const [x, y] = [column.value(a), column.value(b)];
-  const none = (value) => value === undefined || value === null || value === "";
-  if (none(x) || none(y)) return none(x) - none(y) || 0;
-  if (column.decimal && isDecimal(x) && isDecimal(y)) return compare(x, y);
-  return String(x).localeCompare(String(y), "en", { numeric: true });
-}
-
+// Rows by a column, each value looked at once. What has no value stands last, whichever way round.
 function sorted(rows, columns, by) {
   const column = columns.find((one) => one.key === by?.key && one.value);
   if (!column) return rows;
-  const none = (row) => column.value(row) === undefined || column.value(row) === null;
-  // What has no value stands last, whichever way round.
-  return [...rows].sort((a, b) => (none(a) || none(b) ? none(a) - none(b) : by.down ? -order(a, b, column) : order(a, b, column)));
+  const key = (
+    value,
+  ) => (value === undefined || value === null || value === "" ? null : column.decimal ? scaled(value) : String(value));
+  const keyed = rows.map((row) => ({ row, key: key(column.value(row)) }));
+  const order = column.decimal ? (a, b) => (a < b ? -1 : a > b ? 1 : 0) : new Intl.Collator("en", { numeric: true }).compare;
+  keyed.sort((a, b) =>
+    a.key === null || b.key === null ? (a.key === null) - (b.key === null) : by.down ? order(b.key, a.key) : order(a.key, b.key)
+  );
+  return keyed.map((one) => one.row);
 }
 
 // A text as a CSV field. What a spreadsheet would take for a formula gets an apostrophe before it; numbers do not.
