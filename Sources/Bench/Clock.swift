@@ -11,7 +11,13 @@ enum Clock {
     }
 
     static var monotonic: Int64 { read(CLOCK_MONOTONIC) }
-    /// What this process has used of all processors.
-    static var ownCPU: Int64 { read(CLOCK_PROCESS_CPUTIME_ID) }
+    /// What the calling thread has used: the run is one, its crowd another.
+    static var threadCPU: Int64 { read(CLOCK_THREAD_CPUTIME_ID) }
     static var wall: Timestamp { Timestamp(nanoseconds: read(CLOCK_REALTIME)) }
+
+    /// Sleeps until an instant of the monotonic clock, or a signal.
+    static func sleep(until time: Int64) {
+        var time = timespec(tv_sec: Int(time / 1_000_000_000), tv_nsec: Int(time % 1_000_000_000))
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nil)
+    }
 }

@@ -84,7 +84,8 @@ enum Dial {
 
     private static let stream = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
 
-    private static func connect(unix path: String) throws(BenchError) -> Int32 {
+    /// The address of a Unix socket.
+    static func socketName(_ path: String) throws(BenchError) -> sockaddr_un {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let bytes = Array(path.utf8)
@@ -94,6 +95,11 @@ enum Dial {
             return true
         }
         guard fits else { throw BenchError(.usage, "the socket's path is too long: \(path)") }
+        return address
+    }
+
+    private static func connect(unix path: String) throws(BenchError) -> Int32 {
+        var address = try socketName(path)
         let descriptor = socket(AF_UNIX, stream, 0)
         guard descriptor >= 0 else { throw BenchError(.usage, "no socket: \(systemError())") }
         let result = withUnsafeBytes(of: &address) {
@@ -107,7 +113,7 @@ enum Dial {
         return descriptor
     }
 
-    private static func connect(host: String, port: UInt16) throws(BenchError) -> Int32 {
+    static func connect(host: String, port: UInt16) throws(BenchError) -> Int32 {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?

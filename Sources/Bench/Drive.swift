@@ -178,7 +178,7 @@ public struct Drive: ~Copyable {
                 phase = .window
                 edge(.windowBegins)
                 windowStart = Clock.monotonic
-                cpuAtStart = Clock.ownCPU
+                cpuAtStart = Clock.threadCPU
             }
             let isDone = result.sent >= options.eventsMost && waiting == 0
             if phase == .window, now >= windowStart + options.nanoseconds || isDone { endWindow(edge) }
@@ -212,7 +212,7 @@ public struct Drive: ~Copyable {
         if phase == .window {
             windowEnd = Clock.monotonic
             result.windowNanoseconds = windowEnd - windowStart
-            result.clientCPU = Clock.ownCPU - cpuAtStart
+            result.clientCPU = Clock.threadCPU - cpuAtStart
             edge(.windowEnds)
         } else {
             // It never began: nothing is measured.

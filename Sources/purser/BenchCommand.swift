@@ -92,6 +92,14 @@ struct BenchCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Questions of each of them a second.", valueName: "n"))
     var readRate = 10
 
+    @Option(
+        help: ArgumentHelp(
+            "Connections beside the run that take or send a byte every five seconds; who is ended comes back.", valueName: "n"))
+    var slowPeers = 0
+
+    @Option(help: ArgumentHelp("Connections beside the run that say nothing.", valueName: "n"))
+    var idleConnections = 0
+
     @Option(help: ArgumentHelp("The daemon's process, where a socket does not tell.", valueName: "pid"))
     var pid: Int32?
 
@@ -115,8 +123,10 @@ struct BenchCommand: ParsableCommand {
         try check(duplicates, 0...1000, "--duplicates")
         try check(readers, 0...Drive.mostReaders, "--readers")
         try check(readRate, 1...10_000, "--read-rate")
+        try check(slowPeers, 0...Crowd.most, "--slow-peers")
+        try check(idleConnections, 0...Crowd.most - slowPeers, "--idle-connections, with --slow-peers,")
         if start, options.to != nil { throw ValidationError("--start measures a daemon of its own: it does not go with --to") }
-        if suite, start || tcp || options.to != nil || rate != nil {
+        if suite, start || tcp || options.to != nil || rate != nil || slowPeers + idleConnections > 0 {
             throw ValidationError(
                 "--suite starts its own daemon and chooses its own loads; it goes with --state, --seconds, --rows and --keep")
         }
@@ -175,7 +185,10 @@ struct BenchCommand: ParsableCommand {
     }
 
     private func measure(_ host: BenchHost) throws {
-        let report = try BenchRun(host: host, options: drive).run()
+        var crowd = CrowdOptions()
+        crowd.slow = slowPeers
+        crowd.idle = idleConnections
+        let report = try BenchRun(host: host, options: drive, crowd: crowd).run()
         Terminal.print(options.json ? BenchText.json(report).json : BenchText.text(report, Terminal.style))
         if !report.verdict.isOK { throw Failure.refused("") }
         if report.result.wasInterrupted { throw Failure(status: 130, message: "") }

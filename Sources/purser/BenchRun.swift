@@ -37,6 +37,8 @@ struct BenchReport {
     var startedAt: Timestamp
     /// Until the margins had caught up with what was acknowledged.
     var settledNanoseconds: Int64
+    /// What became of the crowd in the window; nil without one. `after` was read while it was there.
+    var crowd: CrowdResult?
 
     /// Latencies of durable 4-KiB writes of the disk itself, before and after the run together.
     struct DiskReading {
@@ -48,6 +50,8 @@ struct BenchReport {
     func growth(_ name: String) -> Int64 { after.growth(name, since: before) ?? 0 }
     var commits: Int64 { growth("purser_commits_total") }
     var journalBytes: Int64 { growth("purser_journal_bytes_total") }
+    /// What the daemon says its memory stays below, with the connections that were there.
+    var memoryBound: Int64? { after["purser_memory_bound_bytes"] }
     var acknowledged: Int { result.recorded + result.duplicates }
 
     /// Processor time of the server for an event of the window, nanoseconds.
@@ -69,6 +73,8 @@ struct BenchRun {
     let options: DriveOptions
     /// Whether the disk is measured, where it can be.
     var measuresDisk = true
+    /// Who is there meanwhile.
+    var crowd = CrowdOptions()
 
     /// Nanoseconds that the disk is measured before, and again after, in each way.
     private static let diskNanoseconds: Int64 = 250_000_000
@@ -82,14 +88,21 @@ struct BenchRun {
         var disk = measureDisk()
         let before = try metrics(&service)
         var usages: [ServerUsage?] = []
+        var looks: [CrowdResult] = []
         var result: DriveResult
+        let target = BenchTarget(address: host.target, key: host.key?.text ?? "")
+        let others: Crowd?
         do throws(BenchError) {
-            var drive = try Drive(
-                BenchTarget(address: host.target, key: host.key?.text ?? ""), options, rates: rates, eventName: eventName,
-                baseTime: baseTime)
+            others = crowd.count > 0 ? try Crowd(target, crowd) : nil
+            try others?.start()
+            try others?.gather(isInterrupted: { Interruption.hasHappened })
+            var drive = try Drive(target, options, rates: rates, eventName: eventName, baseTime: baseTime)
             let process = host.process
             result = drive.run(
-                edge: { _ in usages.append(process.flatMap { ServerUsage(process: $0) }) }, isInterrupted: { Interruption.hasHappened })
+                edge: { _ in
+                    usages.append(process.flatMap { ServerUsage(process: $0) })
+                    if let others { looks.append(others.now) }
+                }, isInterrupted: { Interruption.hasHappened })
         } catch {
             throw Failure(error)
         }
@@ -97,6 +110,7 @@ struct BenchRun {
         let sums = try margins(&service, eventName)
         let settled = Instant.monotonic - settling
         let after = try metrics(&service)
+        others?.stop()
         let account = account(before, after, sums)
         for (index, reading) in measureDisk().enumerated() where index < disk.count { disk[index].latency.add(reading.latency) }
         var report = BenchReport(
@@ -108,6 +122,7 @@ struct BenchRun {
             report.serverCPU = last.nanoseconds - first.nanoseconds
             report.serverThreads = last.since(first)
         }
+        if looks.count == 2 { report.crowd = looks[1].since(looks[0]) }
         return report
     }
 

@@ -33,6 +33,7 @@ enum BenchText {
         for (label, histogram) in [("margins", result.margins), ("events", result.events)] where histogram.count > 0 {
             add(label, latency(Latency(histogram)) + "  read beside, \(count(Int(histogram.count))) times")
         }
+        if let crowd = report.crowd { add("beside it", BenchText.crowd(crowd, report)) }
         for reading in report.disk {
             let way = reading.way == .sync ? "write, fdatasync" : "O_DIRECT, RWF_DSYNC"
             add("bare disk", latency(Latency(reading.latency)) + "  4 KiB by \(way)")
@@ -71,6 +72,14 @@ enum BenchText {
     static func latency(_ latency: Latency) -> String {
         "p50 \(duration(Double(latency.p50)))  p99 \(duration(Double(latency.p99)))  p99.9 \(duration(Double(latency.p999)))  "
             + "most \(duration(Double(latency.largest)))"
+    }
+
+    /// Who was there, what the daemon did with them in the window, and what making them took.
+    private static func crowd(_ crowd: CrowdResult, _ report: BenchReport) -> String {
+        let bound = report.memoryBound.map { ", memory bound \(megabytes($0))" } ?? ""
+        let failed = crowd.failed > 0 ? ", \(count(crowd.failed)) could not connect" : ""
+        return "\(count(crowd.open)) connections; \(count(crowd.ended)) ended, \(count(crowd.timedOut)) of them as too slow, "
+            + "\(count(crowd.refused)) for lack of room\(failed); making them: \(oneDigit(crowd.share * 100)) % of a processor\(bound)"
     }
 
     // MARK: - Numbers
@@ -143,6 +152,8 @@ enum BenchText {
             ("clientNanosecondsPerEvent", number(report.clientNanosecondsPerEvent, 1)),
             ("residentBytes", report.usage.map { .number(String($0.resident)) }),
             ("peakResidentBytes", report.usage.map { .number(String($0.peakResident)) }),
+            ("memoryBoundBytes", report.memoryBound.map { .number(String($0)) }),
+            ("crowd", report.crowd.map(json)),
             ("journalBytesPerEvent", number(report.journalBytesPerEvent, 1)),
             ("commits", .number(String(report.commits))),
             ("eventsPerCommit", number(report.eventsPerCommit, 1)),
@@ -167,6 +178,13 @@ enum BenchText {
                     ("mismatches", .array(report.verdict.mismatches.map { .string($0) })))
             )
         )
+    }
+
+    private static func json(_ crowd: CrowdResult) -> Value {
+        .fields(
+            ("open", number(crowd.open)), ("opened", number(crowd.opened)), ("ended", number(crowd.ended)),
+            ("timedOut", number(crowd.timedOut)), ("refused", number(crowd.refused)), ("failed", number(crowd.failed)),
+            ("processorShare", number(crowd.share, 4)))
     }
 
     /// Nanoseconds.

@@ -93,6 +93,7 @@ struct BenchTests {
     @Test func everyWayOfSendingIsMeasuredAndAgrees() throws { try scenario("measured_by_the_tool") }
     @Test func aLostEventFailsTheVerdict() throws { try scenario("bench_finds_a_loss") }
     @Test func theSuiteHasARowForEveryTarget() throws { try scenario("bench_of_every_target") }
+    @Test func aCrowdIsThereWhileItIsMeasured() throws { try scenario("bench_beside_a_crowd") }
     @Test func aMeasurementCanBeCutShort() throws { try scenario("bench_is_interrupted") }
 }
 

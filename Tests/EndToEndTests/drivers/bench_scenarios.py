@@ -187,7 +187,41 @@ def bench_of_every_target(case):
     case.tool("bench", "--suite", "--rows", "start,nonsense", status=2)
 
 
+def bench_beside_a_crowd(case):
+    """Connections that say nothing are there while it is measured, are counted, and are gone afterwards; the daemon's bound is named."""
+    daemon = case.daemon()
+    there, stop = [0], threading.Event()
+
+    def watch():
+        connection = daemon.connect()
+        while not stop.wait(0.05):
+            connection.request("GET", "/metrics")
+            page = connection.response().body.decode()
+            there[0] = max(there[0], int(re.search(r"^purser_connections (\d+)$", page, re.MULTILINE)[1]))
+        connection.close()
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        options = ["--seconds", "1", "--batch", "1", "--in-flight", "1", "--idle-connections", "300"]
+        report = bench(case, *options, daemon=daemon)
+    finally:
+        stop.set()
+        watching.join()
+    case.expect(report["verdict"]["ok"], report["verdict"])
+    crowd = report["crowd"]
+    case.equal((crowd["open"], crowd["ended"], crowd["refused"], crowd["failed"]), (300, 0, 0, 0), "the crowd")
+    case.expect(there[0] >= 302, f"{there[0]} connections were there")
+    case.expect(0 < report["peakResidentBytes"] < report["memoryBoundBytes"], "memory and its bound")
+    text = case.tool("bench", *options, "--warm-up", "0", daemon=daemon).decode()
+    case.expect("300 connections; 0 ended" in text, f"the crowd is not in {text}")
+    refused = case.tool("bench", "--slow-peers", "20001", daemon=daemon, status=2)
+    case.equal(refused, b"", "a crowd beyond the bound")
+    eventually("them to be gone", lambda: b"purser_connections 1\n" in daemon.call("GET", "/metrics").body, 5)
+
+
 SCENARIOS = {
+    "bench_beside_a_crowd": bench_beside_a_crowd,
     "measured_by_the_tool": measured_by_the_tool,
     "bench_finds_a_loss": bench_finds_a_loss,
     "bench_of_every_target": bench_of_every_target,

@@ -14,13 +14,15 @@ import threading
 import time
 
 import frames
-import slow_peers
 from harness import Closed, Skip, eventually
 from http_scenarios import BATCH, EVENTS, event
-from slow_peers import figure, percentile, spent
+from slow_peers import Crowd, figure, loop_between, percentile, raise_limit, spent
 
 SLOW = int(os.environ.get("PURSER_SLOW_PEERS", "1000"))
-SLOW_SECONDS = int(os.environ.get("PURSER_SLOW_SECONDS", "32"))
+SLOW_SECONDS = int(os.environ.get("PURSER_SLOW_SECONDS", "36"))
+# Milliseconds of the loop's processor time, of a debug build: what a turn may take.
+SLOW_BETWEEN = float(os.environ.get("PURSER_SLOW_BETWEEN", "25"))
+GREEDY_BETWEEN = float(os.environ.get("PURSER_GREEDY_BETWEEN", "300"))
 FLOOD = int(os.environ.get("PURSER_FLOOD_BYTES", str(12 << 20)))
 CROWD = int(os.environ.get("PURSER_CROWD", "2000"))
 
@@ -162,23 +164,37 @@ def gone_during_a_sync(case):
 
 
 def slow_peers_cost_nothing(case):
-    """Deadlines hold for whole requests, memory stays under its bound, and a healthy client hardly notices."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard < SLOW + 200:
+    """Deadlines hold for whole requests, memory stays under its bound, and the loop has little to do before a healthy client's turn."""
+    if not raise_limit(SLOW + 200):
         raise Skip(f"needs {SLOW + 200} open files")
     daemon = case.daemon()
-    result = slow_peers.measure(daemon, SLOW, SLOW_SECONDS, 1 + SLOW // 3000, alone=6.0, records=False)
-    alone, crowded = percentile(result["before"], 0.99), percentile(result["with"], 0.99)
-    print(f"  {result['open']:.0f} open; p99 {alone:.1f} ms alone, {crowded:.1f} ms with them; {result['rss'] >> 20} MiB")
-    print(f"  {result['crowd']}")
-    # Other tests run beside this one, and so does the crowd: `.ci/slow-peers` is for measuring, this for what is plainly wrong.
-    case.expect(crowded < max(400.0, 5 * alone), f"p99 went from {alone:.1f} to {crowded:.1f} ms")
-    case.expect(result["open"] > SLOW * 0.9, f"{result['open']} were open")
-    case.expect(result["rss"] < result["bound"], f"{result['rss']} resident bytes, bound {result['bound']}")
+    healthy, watcher = [daemon.connect()], daemon.connect(timeout=60.0)
+    alone = loop_between(daemon, healthy, 2.0)
+    crowd = Crowd(case.binaries, daemon, SLOW)
+    case.children.append(crowd.process)
+    crowd.settle()
+    between, most, bound, least = [], 0, float("inf"), float("inf")
+    cpu, begun = spent(daemon.pid), time.monotonic()
+    while time.monotonic() - crowd.started < SLOW_SECONDS:
+        between += loop_between(daemon, healthy, 3.0)
+        most = max(most, daemon.rss)
+        bound = min(bound, figure(daemon, "purser_memory_bound_bytes", watcher))
+        least = min(least, figure(daemon, "purser_connections", watcher))
+    cpu = (spent(daemon.pid) - cpu) / (time.monotonic() - begun)
+    timeouts = figure(daemon, "purser_timeouts_total", watcher)
+    became = crowd.end()
+    before, worst = percentile(alone, 0.99), percentile(between, 0.99)
+    print(f"  {became}; {timeouts:.0f} deadlines; {cpu * 100:.0f} % of a core; {most >> 20} MiB")
+    print(f"  the loop's time between question and answer: p99 {before:.2f} ms alone, {worst:.2f} ms with them")
+    # Processor time of the loop, not of the clock: other tests run beside this one. `.ci/slow-peers` measures what a client sees.
+    case.expect(worst < SLOW_BETWEEN, f"p99 {worst:.1f} ms of the loop's time between question and answer")
+    case.expect(least > SLOW * 0.9, f"{least} were open")
+    case.equal((became["refused"], became["failed"]), (0, 0), "peers that found no room or no way in")
+    case.expect(became["timedOut"] >= SLOW / 4, f"{became['timedOut']} were told that they took too long")
+    case.expect(most < bound, f"{most} resident bytes, bound {bound}")
     # Heads have ten seconds and bodies thirty, so that each place of a head was ended more than once, of a body at least once.
     wanted = SLOW / 4 * (SLOW_SECONDS // 13) + SLOW / 4
-    case.expect(result["timeouts"] >= wanted, f"{result['timeouts']} deadlines fired, wanted {wanted}")
+    case.expect(timeouts >= wanted, f"{timeouts} deadlines fired, wanted {wanted}")
     eventually("connections to be gone", lambda: figure(daemon, "purser_connections") < 10, 5)
     case.equal(figure(daemon, "purser_input_bytes"), 0, "memory of input")
     case.equal(daemon.stop(), 0, "exit status")
@@ -250,27 +266,8 @@ def a_flood_stops_at_the_mark(case):
 def one_greedy_and_many_polite(case):
     """One client sends as fast as it can, another asks without end; ninety-nine that send now and then hardly notice."""
     daemon = case.daemon()
-    stop = threading.Event()
     polite = [daemon.connect() for _ in range(99)]
-
-    def round_trips(seconds):
-        times = []
-        end = time.monotonic() + seconds
-        number = 0
-        while time.monotonic() < end:
-            connection = polite[number % len(polite)]
-            number += 1
-            started = time.monotonic()
-            # What the loop answers by itself: the disk of a busy machine has a p99 of its own.
-            connection.request("GET", "/healthz")
-            status = connection.response().status
-            if status != 200:
-                raise AssertionError(f"a polite client got {status}")
-            times.append((time.monotonic() - started) * 1000)
-            time.sleep(0.005)
-        return times
-
-    before = round_trips(4)
+    before = loop_between(daemon, polite, 3.0)
     greedy = subprocess.Popen(
         ["/usr/bin/python3", "-I", str(pathlib.Path(__file__).with_name("greedy.py")), str(daemon.port)],
         stdin=subprocess.PIPE,
@@ -280,16 +277,14 @@ def one_greedy_and_many_polite(case):
     greedy.stdin.write(daemon.key + "\n")
     greedy.stdin.close()
     eventually("the greedy client to be at it", lambda: figure(daemon, "purser_frames_total") > 20, 20)
-    during = round_trips(6)
+    during = loop_between(daemon, polite, 6.0)
     recorded = figure(daemon, "purser_frames_total")
     greedy.kill()
     greedy.wait()
-    stop.set()
     alone, crowded = percentile(before, 0.99), percentile(during, 0.99)
-    print(f"  polite p99 {alone:.1f} ms alone, {crowded:.1f} ms beside {recorded:.0f} frames")
-    # A debug build takes up to 0.1 s for the 64 KiB of a turn; with four times as much it was over a second. On a machine that does
-    # other things besides, the time alone is the measure.
-    case.expect(crowded < max(400.0, 10 * alone), f"polite p99 {crowded:.1f} ms")
+    print(f"  the loop's time before a polite answer: p99 {alone:.2f} ms alone, {crowded:.1f} ms beside {recorded:.0f} frames")
+    # A turn takes 64 KiB of the greedy one, which a debug build is at for up to 0.1 s; with four times as much it was over a second.
+    case.expect(crowded < GREEDY_BETWEEN, f"p99 {crowded:.1f} ms of the loop's time before a polite answer")
     for connection in polite:
         connection.close()
     case.equal(daemon.stop(), 0, "exit status")
@@ -371,7 +366,9 @@ def accepting_fails(case):
     if shutil.which("strace") is None:
         raise Skip("needs strace")
     for error in ("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED"):
-        wrap = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=accept"]
+        trace = case.folder / f"{error}.trace"
+        # Only accept stops it: what the daemon uses is its own.
+        wrap = ["strace", "-f", "-qq", "--seccomp-bpf", "-ttt", "-o", str(trace), "-e", "trace=accept"]
         wrap += ["-e", f"inject=accept:error={error}:when=3..40"]
         daemon = case.daemon(wrap=wrap)
         there = [daemon.connect(), daemon.connect()]
@@ -381,20 +378,23 @@ def accepting_fails(case):
         late = daemon.connect()
         late.request("POST", EVENTS, event())
         cpu = spent(daemon.pid)
-        started = time.monotonic()
         there[0].request("GET", "/healthz")
         case.equal(there[0].response().status, 200, f"{error}: those who are there")
         try:
             case.equal(late.response().status, 201, f"{error}: the one that waited")
         except (Closed, ConnectionResetError):
             case.expect(error in ("EMFILE", "ENFILE"), f"{error}: closed without an answer")
-        took = time.monotonic() - started
-        # Most of it is strace's stopping it at every call; a loop that spins takes all there is.
-        used = spent(daemon.pid) - cpu
-        case.expect(used < 0.4 * max(took, 1.0), f"{error}: {used:.2f} s of a core in {took:.1f} s")
         eventually("a new client", lambda: daemon.call("GET", "/healthz").status == 200, 5)
         if error != "ECONNABORTED":
             case.expect(figure(daemon, "purser_accept_failures_total") >= 1, f"{error} is counted")
+        used = spent(daemon.pid) - cpu
+        failed = [float(line.split()[1]) for line in trace.read_text().splitlines() if "(INJECTED)" in line]
+        took = failed[-1] - failed[0]
+        print(f"  {error}: {len(failed)} failures in {took:.2f} s, {used:.2f} s of a core")
+        case.expect(used < 0.2, f"{error}: {used:.2f} s of a core")
+        # After a failure listening rests for 20 ms, but when only that one peer is gone; for want of a descriptor it looks twice.
+        if error != "ECONNABORTED":
+            case.expect(took > len(failed) / 2 * 0.020 * 0.7, f"{error}: {len(failed)} failures in {took:.2f} s: no rest between them")
         for connection in [*there, late]:
             connection.close()
         daemon.kill()

@@ -1,208 +1,38 @@
 #!/usr/bin/env python3
-"""Slow peers by the thousand, and what a healthy client notices of them.
+"""Ten thousand slow peers, and what a healthy client notices of them.
 
-    slow_peers.py --bin .build/release [--peers 10000] [--seconds 600] [--processes 4]
+    slow_peers.py --bin .build/release [--peers 10000] [--rounds 2] [--windows 2] [--seconds 4]
 
-starts a daemon, measures a healthy client's round trips alone, then with the slow peers there (the daemon takes more
-connections than these, so that some are left for those who are healthy), and prints both with the daemon's resident size
-against its own bound. Exit status 1 when a promise of protocol/limits.md was not kept. `.ci/slow-peers` is this with a release
-build. As a module it gives the end-to-end scenarios a smaller run of the same.
+starts two daemons and measures a healthy client of each, in turns, for a few seconds at a time: first alone, then while
+`purser bench --slow-peers` keeps a crowd at the second; and that again in each round. What the machine does besides, and what the
+crowd takes by being made on the same processors, meets the client of the first daemon just as well: it is the control. A
+client waits for each answer before it sends the next event (closed), or sends at a steady rate and counts from when each event was
+due (open). Printed are the medians of the windows' p99, how often the crowd multiplied them at both daemons, and the crowded
+daemon's most resident memory against its own bound.
 
-A slow peer is one of four, in turns: it sends a byte of a request's head every five seconds; or of a body; or of a frame; or it
-asks for a long answer again and again and takes a byte of it every five seconds through the smallest window there is. When the
-daemon ends it, another takes its place.
+Exit status 1 when a client of the crowded daemon has twice the p99 it has alone, or the memory is over the bound. `.ci/slow-peers` is
+this with a release build. As a module it gives the end-to-end scenarios the crowd, and what they count.
 """
 
 import argparse
 import json
 import os
 import pathlib
-import selectors
-import socket
+import resource
+import signal
+import statistics
 import subprocess
 import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve()
-PAUSE = 5.0
-# Between the last connection and the measurement.
-SETTLE = 3.0
-PAGE = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
+# Heads are ended after ten seconds: from then on the crowd comes and goes at one pace.
+SETTLED = 12.0
 
 
 def percentile(values, share):
     values = sorted(values)
     return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
-
-
-# One healthy client ----------------------------------------------------------------------------------------------
-
-
-def join(port):
-    connection = socket.create_connection(("127.0.0.1", port), 60)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
-
-
-def healthy(connection, key, seconds, rate=100.0, records=True):
-    """Round trips of one event each (or without `records` of a question that no disk is asked for) at a steady rate, in milliseconds;
-    a late one is not made up for by fewer."""
-    times = []
-    end = time.monotonic() + seconds
-    due = time.monotonic()
-    while time.monotonic() < end:
-        body = b'{"eventName":"healthy","costAmount":1}'
-        head = f"POST /api/v1/client/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nContent-Length: {len(body)}\r\n\r\n"
-        if not records:
-            head, body = f"GET /healthz HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\r\n", b""
-        started = time.monotonic()
-        connection.sendall(head.encode() + body)
-        data = b""
-        while b"\r\n\r\n" not in data or not data.endswith(b"}"):
-            piece = connection.recv(65536)
-            if not piece:
-                raise RuntimeError(f"the healthy client was closed: {data!r}")
-            data += piece
-        if not data.startswith(b"HTTP/1.1 20"):
-            raise RuntimeError(f"the healthy client was refused: {data!r}")
-        times.append((time.monotonic() - started) * 1000)
-        due = max(due + 1 / rate, time.monotonic())
-        time.sleep(max(0.0, due - time.monotonic()))
-    return times
-
-
-# Many slow ones --------------------------------------------------------------------------------------------------
-
-
-class Slow:
-    def __init__(self, port, key, kind, now):
-        self.kind, self.sent, self.answer = kind, 0, b""
-        self.socket = socket.socket()
-        self.socket.setblocking(False)
-        if kind == "reader":
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-        self.socket.connect_ex(("127.0.0.1", port))
-        auth = f"Authorization: Bearer {key}\r\n"
-        if kind == "head":
-            self.script = ("GET /healthz HTTP/1.1\r\nHost: a\r\nX-Filler: " + "x" * 8000).encode()
-            self.first = 30
-        elif kind == "body":
-            head = f"POST /api/v1/client/events/batch HTTP/1.1\r\nHost: a\r\n{auth}Content-Length: 60000\r\n\r\n".encode()
-            self.script, self.first = head + b"[" + b" " * 59998, len(head) + 20
-        elif kind == "frame":
-            import frames
-
-            hello = frames.hello(key)
-            frame = frames.frame(frames.EVENTS, 2, b"\0" * 50000)
-            self.script, self.first = hello + frame, len(hello) + 20
-        else:
-            self.script, self.first = PAGE * 200, len(PAGE) * 200
-        self.due = now + 0.5
-
-    def step(self, now):
-        """Sends what is due; False when the connection is gone."""
-        self.due = now + PAUSE
-        size = self.first if self.sent == 0 else 1
-        try:
-            self.sent += self.socket.send(self.script[self.sent : self.sent + size])
-            if self.kind == "reader":
-                return self.socket.recv(1) != b""
-        except BlockingIOError:
-            self.due = now + 0.5 if self.sent == 0 else self.due
-        except OSError:
-            return False
-        return True
-
-
-def crowd(port, key, count, seconds, kinds):
-    """Keeps `count` slow peers for a while; what became of them."""
-    selector = selectors.DefaultSelector()
-    now = time.monotonic()
-    end = now + seconds
-    peers, result = {}, {"opened": 0, "ended": 0, "timed_out": 0, "refused": 0}
-
-    def start(number):
-        peer = Slow(port, key, kinds[number % len(kinds)], time.monotonic())
-        peers[number] = peer
-        result["opened"] += 1
-        if peer.kind != "reader":
-            selector.register(peer.socket, selectors.EVENT_READ, number)
-
-    def over(number):
-        peer = peers.pop(number)
-        if peer.kind != "reader":
-            selector.unregister(peer.socket)
-        peer.socket.close()
-        result["ended"] += 1
-        result["timed_out"] += b" 408 " in peer.answer or b"took too long" in peer.answer
-        result["refused"] += b" 503 " in peer.answer
-        again.append(number)
-
-    again = list(range(count))
-    ready = False
-    while time.monotonic() < end:
-        for number in again[:200]:
-            start(number)
-        del again[:200]
-        if not ready and not again:
-            ready = True
-            print("ready", flush=True)
-        for key_, _ in selector.select(0.02):
-            peer = peers[key_.data]
-            try:
-                data = peer.socket.recv(4096)
-            except BlockingIOError:
-                continue
-            except OSError:
-                data = b""
-            peer.answer += data
-            if not data:
-                over(key_.data)
-        now = time.monotonic()
-        for number in [n for n, peer in peers.items() if peer.due <= now]:
-            if not peers[number].step(now):
-                over(number)
-    for peer in peers.values():
-        peer.socket.close()
-    print(json.dumps(result), flush=True)
-
-
-class Crowd:
-    """Slow peers in processes of their own."""
-
-    def __init__(self, port, key, count, seconds, processes, kinds="head,body,frame,reader"):
-        self.workers = []
-        for index in range(processes):
-            share = count // processes + (index < count % processes)
-            command = [sys.executable, str(HERE), "--worker", f"{port},{share},{seconds},{kinds}"]
-            worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            worker.stdin.write(key + "\n")
-            worker.stdin.close()
-            self.workers.append(worker)
-
-    def wait_there(self):
-        for worker in self.workers:
-            if worker.stdout.readline().strip() != "ready":
-                raise RuntimeError("the slow peers did not come up")
-
-    def end(self):
-        """What became of all of them, once their time is over."""
-        total = {}
-        for worker in self.workers:
-            lines = worker.stdout.read().split("\n")
-            worker.wait()
-            for name, value in json.loads([line for line in lines if line.startswith("{")][-1]).items():
-                total[name] = total.get(name, 0) + value
-        return total
-
-    def kill(self):
-        for worker in self.workers:
-            if worker.poll() is None:
-                worker.kill()
-            worker.wait()
-
-
-# The measurement -------------------------------------------------------------------------------------------------
 
 
 def figure(daemon, name, connection=None):
@@ -218,43 +48,126 @@ def spent(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(daemon, peers, seconds, processes, alone=10.0, note=lambda text: None, records=True):
-    """Round trips alone, and with slow peers there; the resident size and the bound, looked at all the while."""
-    # It was there before the crowd, and stays.
-    connection = join(daemon.port)
-    watcher = daemon.connect(timeout=60.0)
-    before = healthy(connection, daemon.key, alone, records=records)
-    note(f"alone: {len(before)} round trips, p50 {percentile(before, 0.5):.2f} ms, p99 {percentile(before, 0.99):.2f} ms")
-    crowd_ = Crowd(daemon.port, daemon.key, peers, seconds + SETTLE + 4, processes)
-    try:
-        crowd_.wait_there()
-        time.sleep(SETTLE)
-        with_them, most, least_bound, open_ = [], 0, float("inf"), 0
-        cpu, started = spent(daemon.pid), time.monotonic()
-        while time.monotonic() - started < seconds:
-            with_them += healthy(connection, daemon.key, min(5.0, seconds), records=records)
-            most = max(most, daemon.rss)
-            least_bound = min(least_bound, figure(daemon, "purser_memory_bound_bytes", watcher))
-            open_ = max(open_, figure(daemon, "purser_connections", watcher))
-            worst = percentile(with_them, 0.99)
-            note(f"{time.monotonic() - started:6.0f} s: {open_:.0f} open, p99 {worst:.2f} ms, {most >> 20} MiB of {int(least_bound) >> 20}")
-        cpu = (spent(daemon.pid) - cpu) / (time.monotonic() - started)
-        timeouts = figure(daemon, "purser_timeouts_total", watcher)
-        became = crowd_.end()
-    finally:
-        crowd_.kill()
-    connection.close()
-    watcher.close()
-    return {
-        "before": before,
-        "with": with_them,
-        "rss": most,
-        "bound": least_bound,
-        "open": open_,
-        "cpu": cpu,
-        "timeouts": timeouts,
-        "crowd": became,
-    }
+def loop_spent(pid):
+    """Processor seconds of a daemon's loop, which is its first thread, to the nanosecond."""
+    return int(pathlib.Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def loop_between(daemon, connections, seconds, pause=0.005):
+    """Asks `/healthz` on the connections in turns; for each answer the processor time, in milliseconds, that the loop used between question
+    and answer. That is what others put before this client's turn, and it does not grow when the machine is busy with something else."""
+    used = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        connection = connections[len(used) % len(connections)]
+        before = loop_spent(daemon.pid)
+        connection.request("GET", "/healthz")
+        status = connection.response().status
+        if status != 200:
+            raise AssertionError(f"a healthy client got {status}")
+        used.append((loop_spent(daemon.pid) - before) * 1000)
+        time.sleep(pause)
+    return used
+
+
+def raise_limit(count):
+    """Whether that many files can be open, here and in processes started from here."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard == resource.RLIM_INFINITY or hard >= count
+
+
+class Crowd:
+    """Slow peers at a daemon, by `purser bench` in a process of its own, which sends one event a second besides."""
+
+    def __init__(self, binaries, daemon, count):
+        command = [str(pathlib.Path(binaries) / "purser"), "--to", f"tcp:127.0.0.1:{daemon.port}", "bench", "--json"]
+        command += ["--slow-peers", str(count), "--batch", "1", "--in-flight", "1", "--rate", "1", "--seconds", "3600"]
+        self.daemon, self.started = daemon, time.monotonic()
+        environment = {**os.environ, "PURSER_API_KEY": daemon.key}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+        wanted, patience = count * 0.98, time.monotonic() + 60
+        while figure(daemon, "purser_connections") < wanted:
+            if self.process.poll() is not None or time.monotonic() > patience:
+                raise RuntimeError(f"the slow peers did not come up: {self.kill()}")
+            time.sleep(0.2)
+
+    def settle(self):
+        time.sleep(max(0.0, SETTLED + 2 - (time.monotonic() - self.started)))
+
+    def end(self):
+        """What became of it while the run's window was open."""
+        self.process.send_signal(signal.SIGINT)
+        output, errors = self.process.communicate(timeout=60)
+        if not output:
+            raise RuntimeError(f"the crowd ended with {self.process.returncode}: {errors.decode()}")
+        return json.loads(output)["crowd"]
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        return self.process.communicate()[1].decode()
+
+
+# The measurement -------------------------------------------------------------------------------------------------
+
+
+class Measurement:
+    def __init__(self, options, control, crowded):
+        self.options, self.daemons = options, {"control": control, "crowded": crowded}
+        # p99 of each window, milliseconds, by daemon, loop and whether the crowd is there.
+        self.windows = {}
+        self.crowd = {}
+        self.resident, self.bound = 0, 0
+        self.spent, self.elapsed = 0.0, 0.0
+
+    def window(self, which, loop, there):
+        daemon = self.daemons[which]
+        command = [str(pathlib.Path(self.options.bin) / "purser"), "--to", f"tcp:127.0.0.1:{daemon.port}", "bench", "--json"]
+        command += ["--encoding", "json", "--batch", "1", "--in-flight", "1", "--seconds", str(self.options.seconds)]
+        command += ["--warm-up", "200", "--pid", str(daemon.pid)] + (["--rate", str(self.options.rate)] if loop == "open" else [])
+        environment = {**os.environ, "PURSER_API_KEY": daemon.key}
+        report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout)
+        answer = {name: report["answer"][name] / 1e6 for name in ("p50", "p99", "p999", "most")}
+        self.windows.setdefault((which, loop, there), []).append(answer)
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in answer.items())
+        who = "with the crowd" if there else "alone"
+        print(f"  {which:8} {loop:6} {who:14} {report['answer']['count']:6} answers: {figures} ms", flush=True)
+        if which == "crowded" and there:
+            self.resident = max(self.resident, report["peakResidentBytes"])
+            self.bound = report["memoryBoundBytes"]
+
+    def windows_of(self, there):
+        for _ in range(self.options.windows):
+            for loop in ("closed", "open"):
+                for which in ("control", "crowded"):
+                    self.window(which, loop, there)
+
+    def run(self):
+        for number in range(self.options.rounds):
+            print(f"round {number + 1} of {self.options.rounds}", flush=True)
+            self.windows_of(False)
+            daemon = self.daemons["crowded"]
+            crowd = Crowd(self.options.bin, daemon, self.options.peers)
+            try:
+                crowd.settle()
+                fired, cpu, begun = figure(daemon, "purser_timeouts_total"), spent(daemon.pid), time.monotonic()
+                self.windows_of(True)
+                self.elapsed += time.monotonic() - begun
+                self.spent += spent(daemon.pid) - cpu
+                became = crowd.end() | {"deadlines": figure(daemon, "purser_timeouts_total") - fired}
+            finally:
+                crowd.kill()
+            for name, value in became.items():
+                self.crowd[name] = self.crowd.get(name, 0) + value
+            while figure(daemon, "purser_connections") > 10:
+                time.sleep(0.1)
+
+    def typical(self, which, loop, there, name="p99"):
+        return statistics.median(window[name] for window in self.windows[which, loop, there])
+
+    def factor(self, which, loop):
+        return self.typical(which, loop, True) / self.typical(which, loop, False)
 
 
 def main():
@@ -262,25 +175,34 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--bin", default=".build/release")
     parser.add_argument("--peers", type=int, default=10_000)
-    parser.add_argument("--seconds", type=int, default=600)
-    parser.add_argument("--processes", type=int, default=4)
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--windows", type=int, default=2, help="of each kind, in each half of a round")
+    parser.add_argument("--seconds", type=int, default=4, help="of a window")
+    parser.add_argument("--rate", type=int, default=500, help="events a second of the open loop")
     options = parser.parse_args()
-    if options.worker:
-        port, count, seconds, kinds = options.worker.split(",", 3)
-        crowd(int(port), sys.stdin.readline().strip(), int(count), float(seconds), kinds.split(","))
-        return 0
     from harness import Case
 
+    if not raise_limit(options.peers + 200):
+        print(f"{options.peers} peers need {options.peers + 200} open files (ulimit -n)")
+        return 2
     case = Case(options.bin, "slow_peers")
     try:
-        daemon = case.daemon()
-        result = measure(daemon, options.peers, options.seconds, options.processes, alone=30.0, note=lambda text: print(text, flush=True))
-        alone, crowded = percentile(result["before"], 0.99), percentile(result["with"], 0.99)
-        print(f"p99 alone {alone:.2f} ms, with {options.peers} slow peers {crowded:.2f} ms: {crowded / alone:.2f} times")
-        print(f"resident at most {result['rss'] >> 20} MiB, bound {int(result['bound']) >> 20} MiB; {result['cpu'] * 100:.1f} % of a core")
-        print(f"{result['crowd']}; {result['timeouts']:.0f} deadlines fired")
-        kept = crowded < 2 * alone and result["rss"] < result["bound"] and result["timeouts"] > 0
+        measured = Measurement(options, case.daemon(), case.daemon())
+        measured.run()
+        crowd = measured.crowd
+        ends = f"{crowd['ended']} ended, {crowd['deadlines']:.0f} deadlines fired, {crowd['refused']} refused"
+        print(f"{options.peers} slow peers: {ends},")
+        share = crowd["processorShare"] / options.rounds * 100
+        print(f"{crowd['failed']} could not connect; making them took {share:.1f} % of a processor,")
+        print(f"the daemon {measured.spent / measured.elapsed * 100:.1f} % with its healthy client's events")
+        kept = crowd["deadlines"] > 0 and 0 < measured.resident < measured.bound
+        for loop in ("closed", "open"):
+            for which in ("control", "crowded"):
+                before, after = measured.typical(which, loop, False), measured.typical(which, loop, True)
+                factor = measured.factor(which, loop)
+                print(f"p99 {loop:6} loop, {which:8}: alone {before:.3f} ms, with the crowd {after:.3f} ms: factor {factor:.2f}")
+                kept = kept and (which == "control" or factor < 2)
+        print(f"resident at most {measured.resident >> 20} MiB, bound {measured.bound >> 20} MiB")
         print("kept" if kept else "NOT KEPT")
         return 0 if kept else 1
     finally:
