@@ -64,6 +64,8 @@ public enum Limits {
     public static let reservedDescriptors = 48
     /// Peers taken in at a time, between two looks at those that are there.
     public static let acceptsPerTurn = 64
+    /// Peers whose time is up that are ended at a time, between two looks at the others.
+    public static let endsPerTurn = 16
     /// Bytes read from one peer before the others get their turn.
     public static let turnBytes = 64 * 1024
     public static let smallestRead = 4 * 1024

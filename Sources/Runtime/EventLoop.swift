@@ -29,6 +29,8 @@ public struct RuntimeOptions {
     public var periodic: PeriodicWork?
     /// Where the service manager listens.
     public var notifier = ServiceNotifier()
+    /// Whether the process was told to stop before the loop listened for signals.
+    public var isStopped: () -> Bool = { false }
     /// Called once when everything listens.
     public var ready: (inout Server, [Address]) -> Void = { _, _ in }
     public init() {}
@@ -114,6 +116,11 @@ public final class EventLoop {
     private var status = ""
     private var trouble: String?
     private var lastTick: UInt64 = 0
+    /// The last tick that found the process running: whose time was up by then is ended, a few peers a turn.
+    private var lateBy: UInt64 = 0
+    private var hasLate = false
+    /// Where `closeStuck` goes on.
+    var stuckCursor = 0
     private var lastSweep: UInt64 = 0
     private var lastRetry: UInt64 = 0
     var periodicDue: UInt64 = 0
@@ -178,7 +185,7 @@ public final class EventLoop {
         uv_prepare_start(prepare) { EventLoop.of($0!.pointee.data).beforeSleep() }
         uv_timer_init(loop, timer)
         timer.pointee.data = context
-        uv_timer_start(timer, { EventLoop.of($0!.pointee.data).tick() }, 500, 500)
+        uv_timer_start(timer, { EventLoop.of($0!.pointee.data).tick() }, EventLoop.restTick, EventLoop.restTick)
         uv_timer_init(loop, acceptTimer)
         acceptTimer.pointee.data = context
         openSpareDescriptor()
@@ -189,6 +196,7 @@ public final class EventLoop {
             uv_signal_start(handle, { handle, number in EventLoop.of(handle!.pointee.data).signalled(number) }, number)
             signals.append(handle)
         }
+        if options.isStopped() { return .clean }
         guard journal.start(), queryThread.start(), keyThread.start() else { return .resources("no thread can be started") }
         if let failed = openListeners() {
             stopThreads()
@@ -248,6 +256,7 @@ public final class EventLoop {
     /// Once per turn, before the loop sleeps.
     private func beforeSleep() {
         turn += 1
+        if hasLate { endLate() }
         flushDirty()
         if let batch = server.pointee.startCommit() {
             commitStarted = uv_hrtime()
@@ -262,7 +271,7 @@ public final class EventLoop {
         if drainDeadline == 0, let job = server.pointee.startJob(at: instant) { keyThread.give(job) }
         if let failure = server.pointee.failure { fail(failure) }
         // What was resumed while output went out may have more to say: turn again instead of sleeping on it.
-        if !server.pointee.dirty.isEmpty { uv_async_send(journalAsync) }
+        if hasLate || !server.pointee.dirty.isEmpty { uv_async_send(journalAsync) }
         if drainDeadline != 0, isDrained || uv_hrtime() > drainDeadline { finish(.clean) }
     }
 
@@ -311,7 +320,7 @@ public final class EventLoop {
         lastTick = now.monotonic
         if !stoodStill, now.monotonic - lastSweep > 900_000_000 {
             lastSweep = now.monotonic
-            server.pointee.sweep(at: now)
+            server.pointee.keepTime(at: now)
             let folded = queryThread.folded
             server.pointee.recordProjection(position: folded)
             let books = queryThread.books
@@ -324,8 +333,33 @@ public final class EventLoop {
         for notice in server.pointee.takeNotices() { options.log(notice) }
         tellManager(now)
         startPeriodic(now)
-        if !stoodStill { closeStuck(now) }
-        while let peer = firstLingering, now.monotonic > peer.pointee.lingerUntil { close(peer) }
+        let interval = server.pointee.connectionCount > EventLoop.manyPeers ? EventLoop.crowdedTick : EventLoop.restTick
+        uv_timer_set_repeat(timer, interval)
+        if !stoodStill {
+            closeStuck(now, share: interval)
+            lateBy = now.monotonic
+            hasLate = true
+        }
+    }
+
+    /// Milliseconds between two ticks: often when there are many peers, so that each has few to look at.
+    private static let restTick: UInt64 = 500
+    private static let crowdedTick: UInt64 = 50
+    private static let manyPeers = 256
+
+    /// Ends those whose time was up at the last tick, `Limits.endsPerTurn` at a time: each takes some system calls, and whoever
+    /// else has something to say would wait for all of them.
+    private func endLate() {
+        hasLate = server.pointee.endLate(at: instant, by: lateBy, most: Limits.endsPerTurn)
+        var count = 0
+        while let peer = firstLingering, lateBy > peer.pointee.lingerUntil {
+            guard count < Limits.endsPerTurn else {
+                hasLate = true
+                break
+            }
+            count += 1
+            close(peer)
+        }
     }
 
     /// Once when readiness changes its reason; and a sign of life, as long as the loop turns, which it does here, and the journal
@@ -345,9 +379,13 @@ public final class EventLoop {
     }
 
     /// Closes peers that take what they are owed too slowly: each holds a place and memory. In every stretch of
-    /// `Limits.writeSeconds` it must be `Limits.writeBytes` or all of it, so a peer that takes a byte now and then ends, too.
-    func closeStuck(_ now: Instant) {
-        for case .some(let peer) in peers where peer.pointee.writing > 0 {
+    /// `Limits.writeSeconds` it must be `Limits.writeBytes` or all of it, so a peer that takes a byte now and then ends, too. Every
+    /// peer is looked at once a second; `share` is how many milliseconds' worth of them are looked at now.
+    func closeStuck(_ now: Instant, share: UInt64) {
+        let count = min(peers.count, peers.count * Int(share) / 1000 + 1)
+        for _ in 0..<count {
+            stuckCursor = stuckCursor + 1 < peers.count ? stuckCursor + 1 : 0
+            guard let peer = peers[stuckCursor], peer.pointee.writing > 0 else { continue }
             if peer.pointee.owedSince == 0 || peer.pointee.taken - peer.pointee.takenBefore >= UInt64(Limits.writeBytes) {
                 peer.pointee.takenBefore = peer.pointee.taken
                 peer.pointee.owedSince = now.monotonic

@@ -93,6 +93,8 @@ public struct Server: ~Copyable {
     /// The most connections at a time.
     public let capacity: Int
     public internal(set) var connectionCount = 0
+    /// When to look whether a connection's time is up.
+    var deadlines = DeadlineWheel()
     /// What the buffers of all connections hold; at an address of its own, because connections point to it.
     let budgets: UnsafeMutablePointer<Budgets>
 
@@ -201,6 +203,7 @@ public struct Server: ~Copyable {
         (slots + Int(index)).initialize(to: Connection(peer: peer, credentials: credentials, scopes: scopes, budgets: budgets))
         slots[Int(index)].lastActivity = instant.monotonic
         generations[Int(index)] &+= 1
+        deadlines.arrive(index, at: instant.monotonic)
         connectionCount += 1
         metrics.connectionsAccepted += 1
         return ConnectionID(index: index, generation: generations[Int(index)])
@@ -440,8 +443,14 @@ public struct Server: ~Copyable {
 
     // MARK: Time
 
-    /// Ends requests that take too long and connections that say nothing. Called about once a second.
+    /// What is done about once a second, and every end that is due.
     public mutating func sweep(at instant: Instant) {
+        keepTime(at: instant)
+        endLate(at: instant, by: instant.monotonic)
+    }
+
+    /// What is to be done about once a second, whoever is connected.
+    public mutating func keepTime(at instant: Instant) {
         now = instant
         moveWindow()
         recordStart()
@@ -452,21 +461,47 @@ public struct Server: ~Copyable {
         if instant.monotonic &- lastCommit > 1_000_000_000 {
             _ = pipelineBox.pointee.sealMark(firstSequence: ledger.nextSequence, now: instant.wall)
         }
-        for index in 0..<nextSlot where generations[Int(index)] & 1 == 1 {
-            let connection = slots + Int(index)
-            guard !connection.pointee.closing else { continue }
-            let isReceiving = connection.pointee.requestSince != 0 && connection.pointee.wantsInput
-            if isReceiving {
-                let limit =
-                    connection.pointee.head == nil && connection.pointee.dialect != .binary ? Limits.headSeconds : Limits.bodySeconds
-                if instant.monotonic &- connection.pointee.requestSince > UInt64(limit) * 1_000_000_000 { timeOut(index) }
-            } else if connection.pointee.marks.isEmpty, !connection.pointee.awaitsAnswer, !connection.pointee.stalled,
-                instant.monotonic &- connection.pointee.lastActivity > UInt64(Limits.idleSeconds) * 1_000_000_000
-            {
-                connection.pointee.closing = true
-                markDirty(index)
+    }
+
+    /// Ends requests that took too long and connections that said nothing, as seen at the monotonic time `time`: at most `most` of
+    /// them, since an answer, a write and a shutdown each keep everybody else waiting. True when there are more to look at.
+    @discardableResult
+    public mutating func endLate(at instant: Instant, by time: UInt64, most: Int = .max) -> Bool {
+        now = instant
+        deadlines.advance(to: time)
+        var ended = 0
+        while ended < most, let index = deadlines.take() {
+            guard generations[Int(index)] & 1 == 1, !slots[Int(index)].closing else { continue }
+            if let next = nextLook(index, time) {
+                deadlines.put(index, at: next, now: time)
+            } else {
+                ended += 1
             }
         }
+        return deadlines.hasDue
+    }
+
+    /// When the connection's time will be up, as things are; nil when it was, and the connection is being ended.
+    private mutating func nextLook(_ index: UInt32, _ time: UInt64) -> UInt64? {
+        let connection = slots + Int(index)
+        if connection.pointee.requestSince != 0 {
+            let limit = connection.pointee.head == nil && connection.pointee.dialect != .binary ? Limits.headSeconds : Limits.bodySeconds
+            let end = connection.pointee.requestSince &+ UInt64(limit) * 1_000_000_000
+            if connection.pointee.wantsInput {
+                guard time > end else { return end }
+                timeOut(index)
+                return nil
+            }
+            // It waits for us, or does not take its answers. The time may go on at once when that changes.
+            if time <= end { return end }
+        }
+        let end = connection.pointee.lastActivity &+ UInt64(Limits.idleSeconds) * 1_000_000_000
+        if time > end, connection.pointee.marks.isEmpty, !connection.pointee.awaitsAnswer, !connection.pointee.stalled {
+            connection.pointee.closing = true
+            markDirty(index)
+            return nil
+        }
+        return connection.pointee.requestSince != 0 || time > end ? time &+ 1_000_000_000 : end
     }
 
     private mutating func timeOut(_ index: UInt32) {

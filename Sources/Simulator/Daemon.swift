@@ -234,11 +234,12 @@ final class Daemon {
     private func tick() {
         if now.monotonic - lastSweep > 900_000_000 {
             lastSweep = now.monotonic
-            let timeouts = server.metrics.timeouts
-            server.sweep(at: now)
-            record.coverage[.timeouts] += server.metrics.timeouts - timeouts
+            server.keepTime(at: now)
             server.recordProjection(position: books.position)
         }
+        let timeouts = server.metrics.timeouts
+        server.endLate(at: now, by: now.monotonic, most: 2)
+        record.coverage[.timeouts] += server.metrics.timeouts - timeouts
         if server.pipeline.isFull, now.monotonic - lastRetry > 1_000_000_000 {
             lastRetry = now.monotonic
             server.pipeline.retryPreparing()
