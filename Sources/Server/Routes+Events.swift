@@ -174,6 +174,7 @@ extension Server {
         case .malformed: ": is not a JSON object"
         case .fieldMissing: ": must not be null"
         case .fieldTooLong: ": is longer than its limit (protocol/limits.md)"
+        case .fieldInvalid where field == .meta: ": must be an object, in which no key may come twice at any depth"
         case .fieldInvalid: ": has the wrong type, or holds what it may not hold"
         case .amountOutOfRange: ": must be a number from 0 to 9223372 (amounts) or to 9223372036854 (quantities)"
         case .usageInconsistent: ": a part of the usage is larger than its total"

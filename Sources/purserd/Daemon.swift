@@ -51,6 +51,7 @@ enum Daemon {
             Log.line("purserd: the limit of open files (ulimit -n) must be more than \(Limits.reservedDescriptors)")
             return .usage
         }
+        StopRequest.watch()
         let status = serve(configuration, files, book, options, descriptors)
         lock.unlock()
         return status
@@ -79,6 +80,7 @@ enum Daemon {
         var keyTrouble: StorageError?
         do throws(JournalError) {
             recovered = try Recovery.run(storage, segmentBytes: configuration.segmentBytes, newID: newID) { info, body in
+                if StopRequest.isThere { stopEarly(notifier) }
                 progress.read(info.position)
                 window.replayed(info.openedAt, at: info.position)
                 retention.replayed(info.openedAt, at: info.position)
@@ -145,6 +147,7 @@ enum Daemon {
         var runtime = RuntimeOptions()
         runtime.segmentBytes = configuration.segmentBytes
         runtime.notifier = notifier
+        runtime.isStopped = { StopRequest.isThere }
         runtime.inherited = inheritedSockets()
         runtime.listen = runtime.inherited.isEmpty || !options.listen.isEmpty ? configuration.listen : []
         runtime.periodic = PriceRefresh.work(configuration)
@@ -211,6 +214,13 @@ enum Daemon {
         guard case .tcp(let host, let port) = address else { return nil }
         if host == "0.0.0.0" || address.isLoopback && !host.contains(":") { return "http://127.0.0.1:\(port)" }
         return host == "::" || host == "::1" ? "http://[::1]:\(port)" : nil
+    }
+
+    /// Told to stop while the journal is read: nothing was begun that would have to be ended, and the kernel gives the lock back.
+    private static func stopEarly(_ notifier: ServiceNotifier) -> Never {
+        notifier.stopping()
+        Log.line("purserd: stopped while the journal was read")
+        exit(ExitStatus.clean.rawValue)
     }
 
     /// Bytes of all segments, for the metrics; what cannot be asked is left out.

@@ -236,3 +236,14 @@ extension String {
     #expect(mixed.0.count == 3 && mixed.0[1].recorded == 1 && mixed.0[2] == .error(.malformedFrame, 9) && mixed.1)
     #expect(host.events == 1)
 }
+
+@Test func aRefusalOfMetaSaysWhatIsWrongWithIt() throws {
+    let host = try Host()
+    let client = host.connect()
+    for meta in ["{\"a\":1,\"a\":2}", "{\"b\":[{\"a\":1,\"\\u0061\":2}]}", "5"] {
+        let body = "{\"eventName\":\"x\",\"meta\":\(meta)}"
+        let reply = Reply.all(try host.exchange(client, request("POST /api/v1/client/events", body)))
+        #expect(reply.map(\.status) == [400])
+        #expect(reply[0].body.contains("meta: must be an object, in which no key may come twice at any depth"), "\(reply[0].body)")
+    }
+}

@@ -1,6 +1,7 @@
 // Prices over HTTP: what is taken is in force at once and after a restart, what is wrong is named.
 
 import Core
+import Journal
 import Ledger
 import Testing
 
@@ -68,6 +69,40 @@ private let base = "/api/v1/client"
             #expect(try send(host, client, "POST \(base)/prices", malformed).0 == 400)
         }
         #expect(host.server.ledger.shelf.own.isEmpty)
+    }
+
+    @Test func allPricesOfTheAPITogetherAreBoundedToTheByte() throws {
+        let host = try Host()
+        let client = host.connect()
+        let price = "{\"id\":\"last\",\"model\":\"m\",\"perUnit\":1}"
+        let longer = "{\"id\":\"last\",\"model\":\"m\",\"perUnit\":10}"
+        #expect(try send(host, client, "POST \(base)/prices", price).0 == 201)
+        var rest = Limits.ownPricesBytes - host.server.ledger.shelf.own[0].text.count
+        #expect(try send(host, client, "DELETE \(base)/prices/last").0 == 200)
+        while rest > 0 {
+            let id = Array("filler-\(rest)".utf8)
+            var text = Array("[[price]]\nid = \"filler-\(rest)\"\nmodel = \"f\(rest)\"\nper_unit = \"1\"\n#".utf8)
+            let length = rest < 2 * Limits.ownPriceBytes ? rest : Limits.ownPriceBytes
+            text += [UInt8](repeating: UInt8(ascii: "x"), count: length - text.count)
+            rest -= length
+            let change = try host.server.ledger.prices(with: id, text: text, at: host.now.wall)
+            let room = host.server.pipelineBox.pointee.makeRoom(firstSequence: host.server.ledger.nextSequence, now: host.now.wall)
+            #expect(room == .ready)
+            var fact = OwnPriceFact(operation: .set, at: host.now.wall, id: id)
+            fact.text = text
+            host.server.ledger.apply(change, fact, into: &host.server.pipelineBox.pointee.openBatch().pointee)
+            try host.settle()
+        }
+        let over = try send(host, client, "POST \(base)/prices", longer)
+        #expect(over.0 == 409 && over.1.contains("longer together than they may be (1 MiB)"), "\(over)")
+        #expect(try send(host, client, "POST \(base)/prices", price).0 == 201)
+        // One that takes the place of another counts instead of it.
+        #expect(try send(host, client, "POST \(base)/prices", longer).0 == 409)
+        #expect(try send(host, client, "POST \(base)/prices", price).0 == 201)
+        #expect(host.server.ledger.shelf.own.reduce(0) { $0 + $1.text.count } == Limits.ownPricesBytes)
+        let filler = String(decoding: host.server.ledger.shelf.own[0].id, as: UTF8.self)
+        #expect(try send(host, client, "DELETE \(base)/prices/\(filler)").0 == 200)
+        #expect(try send(host, client, "POST \(base)/prices", longer).0 == 201)
     }
 
     @Test func aPriceIsTextAndNeverToml() throws {

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -87,6 +88,12 @@ def manager_is_told(case):
         case.equal(daemon.stop(), 0, f"NOTIFY_SOCKET={name}")
 
 
+def catches(pid, number):
+    """Whether a process has a handler for a signal."""
+    mask = re.search(r"SigCgt:\s*([0-9a-f]+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]
+    return int(mask, 16) >> (number - 1) & 1 == 1
+
+
 def start_takes_its_time(case):
     """While a long journal is read the manager is told to wait; READY comes after, and not when the start fails."""
     if shutil.which("strace") is None:
@@ -109,14 +116,18 @@ def start_takes_its_time(case):
     status, said = case.refused(state=daemon.state, listen=["unix:/nowhere/at/all"], env={"NOTIFY_SOCKET": manager.name})
     case.equal(status, 2, f"exit status ({said})")
     case.expect("READY" not in manager.names, f"READY was said: {manager.heard}")
-    # SIGTERM while the journal is read ends it.
-    slow = Daemon(case, state=daemon.state, wrap=wrap)
+    # SIGTERM while the journal is read ends it, as cleanly as at any other time.
+    manager = Manager(case)
+    slow = Daemon(case, state=daemon.state, env={"NOTIFY_SOCKET": manager.name}, wrap=wrap)
     eventually("the daemon to run", lambda: slow.pid != slow.process.pid, 10)
-    time.sleep(0.3)
+    eventually("it to hear signals", lambda: catches(slow.pid, signal.SIGTERM), 20)
     started = time.monotonic()
     os.kill(slow.pid, signal.SIGTERM)
-    slow.wait_exit(20)
+    case.equal(slow.wait_exit(20), 0, "exit status of a stop during recovery")
     case.expect(time.monotonic() - started < 10, "TERM during recovery takes too long")
+    case.expect("stopped while the journal was read" in slow.said(), f"the log says so: {slow.said()}")
+    manager.listen()
+    case.expect("STOPPING" in manager.names and "READY" not in manager.names, f"what the manager heard: {manager.heard}")
     again = daemon.again()
     case.equal(figure(again, "purser_ready"), 1, "the journal is as it was")
     case.equal(again.stop(), 0, "exit status")
