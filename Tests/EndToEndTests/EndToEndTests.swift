@@ -1,5 +1,6 @@
-// The built binaries, driven from outside by the scenarios in `drivers/`: Python, the standard library only, sharing no code
-// with what it judges. Each scenario has a state directory and sockets of its own and ends its daemons in every case.
+// The built binaries, driven from outside by the scenarios in `drivers/`: Python, the standard library only (and Selenium for
+// the page), sharing no code with what it judges. Each scenario has a state directory and sockets of its own and ends its
+// daemons in every case.
 //
 // `PURSER_BIN` names a folder of other binaries (a release build); without it those beside this test bundle are taken.
 
@@ -170,6 +171,7 @@ struct ServiceTests {
 struct DashboardTests {
     @Test func aBrowserSignsInWithAKeyOrALinkAndNobodyElseDoes() throws { try scenario("signing_in") }
     @Test func thePageComesWithItsRulesAndUnderItsOwnName() throws { try scenario("page_files") }
+    @Test func theFirstFiveMinutesInABrowserGoAsTheyShould() throws { try scenario("page_story") }
     @Test func thePageWorksOutDecimalsAsPythonDoes() throws { try scenario("page_decimals") }
 }
 
