@@ -84,6 +84,7 @@ struct ZipfTail {
         let stretch = Int(random >> 52)
         let start = starts[stretch]
         let width = UInt64(max(1, starts[stretch + 1] - start))
-        return Int(start) + Int((random & 0xFFFF_FFFF) &* width >> 32)
+        // In brackets: in Swift a shift binds more tightly than a product, and a width shifted away leaves the first of the stretch.
+        return Int(start) + Int(((random & 0xFFFF_FFFF) &* width) >> 32)
     }
 }

@@ -42,9 +42,11 @@ import Testing
     let tail = ZipfTail(zipf, from: 256)
     var chance = Chance(seed: 9)
     var below: [Int: Int] = [1_000: 0, 10_000: 0, 50_000: 0]
+    var drawn: Set<Int> = []
     let draws = 200_000
     for _ in 0..<draws {
         let rank = tail.rank(&chance)
+        drawn.insert(rank)
         #expect(rank >= 256 && rank < 100_000)
         for limit in below.keys where rank < limit { below[limit]! += 1 }
     }
@@ -54,4 +56,6 @@ import Testing
         let found = Double(count) / Double(draws)
         #expect(abs(found - expected) < 0.01, "below \(limit): \(found), not \(expected)")
     }
+    // By the law 55,878 of the hundred thousand turn up: nobody is left out because he is not the first of his stretch.
+    #expect(drawn.count > 50_000)
 }
