@@ -125,4 +125,7 @@ public struct PriceTexts: Sendable, Equatable {
     public var own: [Text] = []
 
     public init() {}
+
+    /// What messages call a price that was set through the API.
+    public static func name(ofSet id: [UInt8]) -> String { "price " + String(decoding: id, as: UTF8.self) }
 }

@@ -120,6 +120,24 @@ public enum Limits {
     public static let signInFailures = 10
     public static let signInSeconds = 6
     public static let dashboardOrigins = 16
+    /// Readers of new events.
+    public static let streams = 32
+    /// Shown of them in a second.
+    public static let streamEvents = 50
+    /// Of journal, looked at for one of them at a time.
+    public static let streamScanBytes = 1024 * 1024
+    /// That wait for one of them, before it is shown nothing more.
+    public static let streamBytes = 256 * 1024
+    /// Until one that takes nothing is over.
+    public static let streamSeconds = 10
+    public static let exports = 16
+    public static let exportPageBytes = 256 * 1024
+    /// Groups of a margins export that nobody reads on are let go.
+    public static let exportIdleSeconds = 30
+    /// Who sent what: rows, and how long one is shown.
+    public static let sources = 64
+    public static let sourceMinutes = 10
+    public static let rejectionExamples = 5
     public static let ownPrices = 10_000
     /// The text of a catalogue, whether built in, loaded or on its way.
     public static let catalogueBytes = 4 * 1024 * 1024

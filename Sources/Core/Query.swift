@@ -81,6 +81,99 @@ public struct SimulationQuery: Sendable {
     }
 }
 
+/// Rows of a list as text, for whoever takes them away.
+public enum ExportFormat: UInt8, Sendable {
+    case csv, ndjson
+}
+
+/// A page of all rows of a list.
+public struct ExportQuery: Sendable {
+    public enum Subject: Sendable {
+        case margins(MarginsQuery)
+        case events(EventFilter)
+        case customers(search: [UInt8]?)
+        /// A line for each rate; `limit` and `offset` do not matter.
+        case models(ModelsQuery)
+    }
+
+    public var subject: Subject
+    public var format: ExportFormat
+    /// Names the export for as long as it is read.
+    public var id: UInt64
+    /// `next` of the page before; nil for the first.
+    public var place: UInt64?
+    public init(subject: Subject, format: ExportFormat, id: UInt64) {
+        self.subject = subject
+        self.format = format
+        self.id = id
+    }
+}
+
+/// What came since the last look.
+public struct TailQuery: Sendable {
+    public var filter: EventFilter
+    /// Events up to this sequence were shown.
+    public var after: UInt64
+    /// Where to begin to read; nil for the first look.
+    public var from: JournalPosition?
+    /// The first look of somebody who was here before: it begins behind `after`, not now.
+    public var isResumed = false
+    /// The most events that are shown, the newest.
+    public var limit = 1
+    public init(filter: EventFilter, after: UInt64) {
+        self.filter = filter
+        self.after = after
+    }
+}
+
+/// Where a look at what came last ended.
+public struct TailMark: Sendable {
+    public var position: JournalPosition
+    public var sequence: UInt64
+    /// Events that fit and were not shown, and those that were not looked at.
+    public var skipped: UInt64
+    public init(position: JournalPosition, sequence: UInt64, skipped: UInt64) {
+        self.position = position
+        self.sequence = sequence
+        self.skipped = skipped
+    }
+}
+
+/// Models of the catalogue, and prices of one's own.
+public struct ModelsQuery: Sendable {
+    public var prices: PriceTexts
+    public var search: [UInt8]?
+    public var provider: [UInt8]?
+    public var limit = Limits.queryDefaultLimit
+    public var offset = 0
+    /// The instant whose rates are meant.
+    public var at: Timestamp
+    public init(prices: PriceTexts, at: Timestamp) {
+        self.prices = prices
+        self.at = at
+    }
+}
+
+/// What decides the price of one model; empty texts for what is not said.
+public struct ModelQuery: Sendable {
+    public var prices: PriceTexts
+    public var model: [UInt8]
+    public var provider: [UInt8] = []
+    public var feature: [UInt8] = []
+    public init(prices: PriceTexts, model: [UInt8]) {
+        self.prices = prices
+        self.model = model
+    }
+}
+
+/// Models whose events have no cost.
+public struct UnpricedQuery: Sendable {
+    public var prices: PriceTexts
+    public var from: Timestamp?
+    public var to: Timestamp?
+    public init(prices: PriceTexts) { self.prices = prices }
+}
+
 public enum Query: Sendable {
     case margins(MarginsQuery)
     /// Newest first; `cursor` as an earlier reply gave it.
@@ -104,6 +197,17 @@ public enum Query: Sendable {
     /// Whether a catalogue may follow the one in force (a bundle; nil for the built-in one): the JSON members of `data` that
     /// say what is different, or a refusal of status 400 or, unless `force`, 409.
     case catalogueCheck(current: [UInt8]?, bundle: [UInt8], force: Bool)
+    /// A page of text, and `next` when there are more.
+    case export(ExportQuery)
+    /// Nobody reads an export any more.
+    case endExport(UInt64)
+    /// Server-sent events, and `tail`.
+    case tail(TailQuery)
+    case models(ModelsQuery)
+    case model(ModelQuery)
+    case unpriced(UnpricedQuery)
+    /// Rates that the sources of the catalogue do not agree on.
+    case disagreements(ModelsQuery)
 }
 
 /// The answer to a query.
@@ -117,6 +221,10 @@ public struct QueryAnswer: Sendable {
     public var message: String
     /// For queries that ask for corrections, with status 200.
     public var corrections: CorrectionBlock?
+    /// For an export with more pages: where the next one begins.
+    public var next: UInt64?
+    /// For a look at what came last.
+    public var tail: TailMark?
 
     public init(data: [UInt8]) {
         status = 200

@@ -80,6 +80,13 @@ public struct KeyRing: Sendable {
         return found
     }
 
+    /// Where the record of a key is; nil when it is unknown. Every record is compared, as above.
+    public func place(of digest: Digest) -> Int? {
+        var found: Int?
+        for (place, record) in records.enumerated() where record.digest == digest { found = place }
+        return found
+    }
+
     public func record(_ id: UInt32) -> KeyRecord? { id >= 1 && id <= UInt32(records.count) ? records[Int(id) - 1] : nil }
 
     /// False when the fact does not follow from what is known.

@@ -66,7 +66,7 @@ public struct PriceShelf: Sendable {
     }
 
     /// What messages call a price that was set through the API.
-    public static func name(of id: [UInt8]) -> String { "price " + String(decoding: id, as: UTF8.self) }
+    public static func name(of id: [UInt8]) -> String { PriceTexts.name(ofSet: id) }
 
     // MARK: Replay
 

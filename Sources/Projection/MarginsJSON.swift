@@ -11,13 +11,7 @@ enum MarginsJSON {
         for (place, number) in order.prefix(Limits.marginItems).enumerated() where json.count < Limits.answerBytes {
             listed += 1
             if place > 0 { json.append(0x2C) }
-            json.append(0x7B)
-            let cell = groups.table.all[number]
-            for grouping in groups.groupBy { try write(grouping, of: cell.key, lookups, to: &json) }
-            json.append(cell.figures)
-            json.append(",\"freshAsOf\":\"")
-            json.append(rfc3339: freshAsOf)
-            json.append("\"}")
+            try item(number, groups, lookups, freshAsOf: freshAsOf, to: &json)
         }
         json.append("],\"totals\":{")
         json.append(groups.totals)
@@ -29,6 +23,19 @@ enum MarginsJSON {
         json.append(rfc3339: freshAsOf)
         json.append("\"}")
         return json
+    }
+
+    /// One group as an object.
+    static func item(
+        _ number: Int, _ groups: borrowing MarginGroups, _ lookups: Lookups, freshAsOf: Timestamp, to json: inout ByteWriter
+    ) throws(QueryError) {
+        json.append(0x7B)
+        let cell = groups.table.all[number]
+        for grouping in groups.groupBy { try write(grouping, of: cell.key, lookups, to: &json) }
+        json.append(cell.figures)
+        json.append(",\"freshAsOf\":\"")
+        json.append(rfc3339: freshAsOf)
+        json.append("\"}")
     }
 
     /// The members that name a group, each with a comma behind it.

@@ -44,6 +44,21 @@ extension Projection {
                 let answer = try corrections(query)
                 queryError = nil
                 return answer
+            case .export(let query):
+                let answer = try export(query, freshAsOf: freshAsOf)
+                queryError = nil
+                return answer
+            case .endExport(let id):
+                endExport(id)
+                return QueryAnswer(data: [])
+            case .tail(let query):
+                let answer = try tail(query)
+                queryError = nil
+                return answer
+            case .models(let query): data = try models(query, at: now).array
+            case .model(let query): data = try model(query).array
+            case .unpriced(let query): data = try unpriced(query, freshAsOf: freshAsOf).array
+            case .disagreements(let query): data = try disagreements(query).array
             case .catalogueCheck(let current, let bundle, let force):
                 return CatalogueCheck.answer(current: current, bundle: bundle, force: force, now: now)
             }

@@ -152,6 +152,7 @@ extension Projection {
     /// Flushes when ten seconds are over since the last flush. True unless a flush was due and failed.
     @discardableResult
     public func flushIfDue() -> Bool {
+        if let open = openExport, monotonicNanoseconds() - open.used > Int64(Limits.exportIdleSeconds) * 1_000_000_000 { openExport = nil }
         guard isDirty, monotonicNanoseconds() - lastFlush >= Projection.flushInterval else { return true }
         return flush()
     }

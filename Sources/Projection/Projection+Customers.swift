@@ -5,38 +5,15 @@ internal import Journal
 
 extension Projection {
     func customers(search: [UInt8]?, limit: Int, offset: Int) throws(QueryError) -> ByteWriter {
-        guard let books else { throw QueryError.unavailable }
         guard limit >= 0, limit <= Limits.queryLimit else { throw QueryError.invalid("limit") }
         guard offset >= 0 else { throw QueryError.invalid("offset") }
-        do {
-            let (page, total) =
-                if let search, !search.isEmpty {
-                    try books.lookups.customers(matching: TextSearch(search), limit: limit, offset: offset)
-                } else {
-                    try books.lookups.customers(limit: limit, offset: offset)
-                }
-            return try write(page, total: total, limit: limit, offset: offset, books)
-        } catch {
-            throw .sqlite(error)
-        }
-    }
-
-    private func write(_ page: [Customer], total: Int64, limit: Int, offset: Int, _ books: Books) throws(SQLiteError) -> ByteWriter {
-        let fresh = unstoredFigures(of: page)
         var json = ByteWriter(capacity: 4096)
         json.append("{\"items\":[")
-        for (index, customer) in page.enumerated() {
-            if index > 0 { json.append(0x2C) }
-            json.append(0x7B)
-            json.append(customer, reference: try books.lookups.text(customer.reference))
-            var figures = Figures()
-            if customer.reference != noString {
-                figures = try books.totals(of: customer.reference)
-                figures.add(fresh[index])
-            }
-            json.append(0x2C)
-            json.append(figures)
-            json.append(0x7D)
+        var count = 0
+        let total = try forEachCustomer(search: search, limit: limit, offset: offset) { (write) throws(QueryError) in
+            if count > 0 { json.append(0x2C) }
+            count += 1
+            try write(&json)
         }
         json.append("],\"pagination\":{\"total\":")
         json.append(integer: total)
@@ -45,9 +22,43 @@ extension Projection {
         json.append(",\"offset\":")
         json.append(integer: Int64(offset))
         json.append(",\"hasMore\":")
-        json.append(total > Int64(page.count) && Int64(offset) < total - Int64(page.count))
+        json.append(total > Int64(count) && Int64(offset) < total - Int64(count))
         json.append("}}")
         return json
+    }
+
+    /// Hands on each customer of a page as a way to write it. The result is how many there are in all.
+    func forEachCustomer(
+        search: [UInt8]?, limit: Int, offset: Int, _ visit: ((inout ByteWriter) throws(QueryError) -> Void) throws(QueryError) -> Void
+    ) throws(QueryError) -> Int64 {
+        guard let books else { throw QueryError.unavailable }
+        let (page, total) = try QueryError.wrap { () throws(SQLiteError) -> ([Customer], Int64) in
+            if let search, !search.isEmpty {
+                try books.lookups.customers(matching: TextSearch(search), limit: limit, offset: offset)
+            } else {
+                try books.lookups.customers(limit: limit, offset: offset)
+            }
+        }
+        let fresh = unstoredFigures(of: page)
+        for (index, customer) in page.enumerated() {
+            let (reference, stored) = try QueryError.wrap { () throws(SQLiteError) -> ([UInt8]?, Figures?) in
+                let name = try books.lookups.text(customer.reference)
+                return (name, customer.reference == noString ? nil : try books.totals(of: customer.reference))
+            }
+            try visit { (json) throws(QueryError) in
+                json.append(0x7B)
+                json.append(customer, reference: reference)
+                var figures = Figures()
+                if let stored {
+                    figures = stored
+                    figures.add(fresh[index])
+                }
+                json.append(0x2C)
+                json.append(figures)
+                json.append(0x7D)
+            }
+        }
+        return total
     }
 
     /// What the delta holds of each customer.

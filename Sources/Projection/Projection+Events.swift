@@ -15,16 +15,7 @@ extension Projection {
             guard let sequence = EventCursor.read(cursor) else { throw QueryError.invalid("cursor") }
             below = sequence
         }
-        let filter = try ResolvedFilter(query, books.lookups)
-        var found: [FoundEvent] = []
-        var next: UInt64?
-        if !filter.matchesNothing {
-            next = try find(filter, below: below, wanted: limit + 1, &found)
-        }
-        if found.count > limit {
-            found.removeLast(found.count - limit)
-            next = found[limit - 1].sequence
-        }
+        var (found, next) = try page(query, below: below, limit: limit)
         var json = ByteWriter(capacity: 4096)
         json.append("{\"items\":[")
         var buffer = ByteWriter(capacity: 1024)
@@ -53,6 +44,20 @@ extension Projection {
         }
         json.append(0x7D)
         return json
+    }
+
+    /// A page of events below a sequence, newest first, and the sequence below which the next one begins.
+    func page(_ query: EventFilter, below: UInt64, limit: Int) throws(QueryError) -> (found: [FoundEvent], next: UInt64?) {
+        guard let books else { throw QueryError.unavailable }
+        let filter = try ResolvedFilter(query, books.lookups)
+        var found: [FoundEvent] = []
+        guard !filter.matchesNothing else { return (found, nil) }
+        var next = try find(filter, below: below, wanted: limit + 1, &found)
+        if found.count > limit {
+            found.removeLast(found.count - limit)
+            next = found[limit - 1].sequence
+        }
+        return (found, next)
     }
 
     /// Appends up to `wanted` events below a sequence, newest first. The result is a sequence to go on from when the scan
@@ -125,7 +130,7 @@ extension Projection {
 }
 
 /// An event of a page, before it is read again to be shown.
-private struct FoundEvent {
+struct FoundEvent {
     var sequence: UInt64
     var position: JournalPosition
     var state: CurrentState

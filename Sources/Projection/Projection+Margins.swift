@@ -9,6 +9,12 @@ internal import Journal
 extension Projection {
     func margins(_ query: MarginsQuery, freshAsOf: Timestamp) throws(QueryError) -> ByteWriter {
         guard let books else { throw QueryError.unavailable }
+        return try MarginsJSON.write(try marginGroups(query), books.lookups, freshAsOf: freshAsOf)
+    }
+
+    /// The sums by what was asked for.
+    func marginGroups(_ query: MarginsQuery) throws(QueryError) -> MarginGroups {
+        guard let books else { throw QueryError.unavailable }
         let rules = try rules(query.groupBy, query.timezone)
         let filter = try ResolvedFilter(query.filter, books.lookups)
         var groups = MarginGroups(query.groupBy)
@@ -24,7 +30,7 @@ extension Projection {
             try addEvents(plan, filter, &groups)
         }
         guard !groups.isFull else { throw MarginGroups.tooMany }
-        return try MarginsJSON.write(groups, books.lookups, freshAsOf: freshAsOf)
+        return groups
     }
 
     private func addEvents(_ plan: MarginsPlan, _ filter: ResolvedFilter, _ groups: inout MarginGroups) throws(QueryError) {

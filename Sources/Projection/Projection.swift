@@ -66,6 +66,8 @@ public final class Projection {
     var lastPricer: Pricer?
     /// Long queries that were begun, by their tokens.
     var inHand: [UInt64: any LongQuery] = [:]
+    /// A margins export of more groups than one page holds.
+    var openExport: OpenExport?
     var body = ByteWriter(capacity: 64 * 1024)
     /// For tests: journal one page of events may read.
     var eventScanBytes = Limits.eventScanBytes

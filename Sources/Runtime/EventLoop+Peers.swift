@@ -95,6 +95,7 @@ extension EventLoop {
             }
             peer.pointee.taken += UInt64(done)
             connection.pointee.didWrite(done)
+            if connection.pointee.hasMore { server.pointee.drained(peer.pointee.id) }
         }
         if connection.pointee.isFinished, peer.pointee.writing == 0 {
             endOutput(peer)

@@ -25,6 +25,8 @@ public struct RuntimeOptions {
     public var log: (String) -> Void = { _ in }
     /// Called for SIGHUP; changes what can be changed in the running server.
     public var reload: (inout Server) -> Void = { _ in }
+    /// Free and all bytes of the file system that holds the state; asked now and then.
+    public var disk: () -> (free: UInt64, total: UInt64)? = { nil }
     /// Something slow that is done now and then.
     public var periodic: PeriodicWork?
     /// Where the service manager listens.
@@ -123,6 +125,7 @@ public final class EventLoop {
     var stuckCursor = 0
     private var lastSweep: UInt64 = 0
     private var lastRetry: UInt64 = 0
+    private var lastDisk: UInt64 = 0
     var periodicDue: UInt64 = 0
     var periodicIsRunning = false
 
@@ -330,6 +333,11 @@ public final class EventLoop {
             lastRetry = now.monotonic
             server.pointee.pipeline.retryPreparing()
         }
+        if lastDisk == 0 || now.monotonic - lastDisk > 5_000_000_000, let disk = options.disk() {
+            lastDisk = now.monotonic
+            server.pointee.recordDisk(free: disk.free, total: disk.total)
+        }
+        server.pointee.watch(at: now)
         for notice in server.pointee.takeNotices() { options.log(notice) }
         tellManager(now)
         startPeriodic(now)

@@ -137,8 +137,8 @@ extension Server {
     /// Admits what was gathered and writes the replies.
     private mutating func admitFrames(_ index: UInt32) {
         guard !frames.isEmpty else { return }
-        admitBlock()
         let connection = slots + Int(index)
+        admitBlock(of: index, principal: connection.pointee.key?.words.0 ?? UInt64(connection.pointee.credentials?.user ?? 0))
         for frame in frames {
             var reply = EventsReplyWriter(requestID: frame.requestID, detail: frame.detail, into: &connection.pointee.output)
             for i in frame.start..<frame.end { reply.add(block.events[i], into: &connection.pointee.output) }

@@ -66,6 +66,11 @@ public struct Connection: ~Copyable {
     var answerMinorVersion: UInt8 = 1
     var answerRequestId: [UInt8] = []
     var answerOrigin: [UInt8]?
+    /// An answer that comes bit by bit; at most one of the two.
+    var export: Export?
+    var stream: EventStream?
+    /// Where `Activity` keeps what it sends.
+    var source: UInt8 = 0
     /// Nothing can be admitted now; the input waits.
     var stalled = false
     /// Memory that the request or frame which is being collected will need in the end; 0 when that is not known.
@@ -166,6 +171,9 @@ public struct Connection: ~Copyable {
         if input.count == 0, input.capacity > Limits.connectionBufferBytes { input = ByteWriter(capacity: 16) }
         if chunked == nil, body.capacity > Limits.connectionBufferBytes { body = ByteWriter(capacity: 16) }
     }
+
+    /// Whether an export has more to send once what waits was taken.
+    public var hasMore: Bool { export != nil }
 
     /// Whether there is input that was put aside and might be processed now.
     public var hasUnreadInput: Bool { input.count > 0 && !awaitsInputOnly }

@@ -114,7 +114,7 @@ extension Server {
             connection.pointee.head = nil
             connection.pointee.chunked = nil
             consumed += total
-            if connection.pointee.closing { return bytes.count }
+            if connection.pointee.closing || connection.pointee.stream != nil { return bytes.count }
             connection.pointee.requestSince = consumed < bytes.count ? now.monotonic : 0
         }
         return consumed
@@ -288,6 +288,7 @@ extension Server {
         }
         let digest = Digest(sha256: key)
         guard let scopes = scopes(of: digest) else { return nil }
+        noteUse(of: digest)
         principal = digest.words.0
         connection.pointee.becomeKnown()
         return scopes
@@ -491,6 +492,8 @@ extension Server {
             return
         }
         askedQueries.close(id)
+        if connection(id)?.pointee.export != nil { return exportAnswered(id, answer) }
+        if connection(id)?.pointee.stream != nil { return streamAnswered(id, answer) }
         var answer = answer
         if answer.data.count > Limits.connectionBufferBytes, let connection = connection(id),
             budgets.pointee.output.isFull(stranger: connection.pointee.isStranger)

@@ -14,7 +14,8 @@ struct MemoryBound {
         let peers = connections * Limits.connectionBytes + Limits.inputBytes + Limits.outputBytes + 2 * Limits.turnBytes
         let queries = Limits.pendingQueryBytes + Limits.answersWaitingBytes + 3 * Limits.answerBytes
         let journal = CommitPipeline.slotCount * Limits.batchBytes
-        let projection = Limits.projectionBytes + Limits.longQueries * Limits.longQueryBytes
+        // The last one is the groups of a margins export.
+        let projection = Limits.projectionBytes + (Limits.longQueries + 1) * Limits.longQueryBytes
         // What the allocator keeps between blocks that are in use.
         return UInt64((Limits.baseBytes + peers + queries + journal + projection + books) * 9 / 8)
     }

@@ -26,6 +26,12 @@ enum Route {
     case reprice(UnsafeRawBufferPointer)
     case reverse(UnsafeRawBufferPointer)
     case simulations
+    case stream
+    case status
+    case models
+    case model(UnsafeRawBufferPointer)
+    case unpriced
+    case disagreements
     /// The dashboard's file of this name.
     case page(UnsafeRawBufferPointer)
     case session
@@ -66,6 +72,18 @@ enum Route {
             self = .reprices
         } else if Route.same(rest, "simulations") {
             self = .simulations
+        } else if Route.same(rest, "events/stream") {
+            self = .stream
+        } else if Route.same(rest, "status") {
+            self = .status
+        } else if Route.same(rest, "models") {
+            self = .models
+        } else if Route.same(rest, "unpriced") {
+            self = .unpriced
+        } else if Route.same(rest, "disagreements") {
+            self = .disagreements
+        } else if let name = Route.segment(rest, after: "models/") {
+            self = .model(name)
         } else if let name = Route.segment(rest, after: "prices/") {
             self = .price(name)
         } else if let name = Route.segment(rest, after: "reprices/", before: "/reverse") {
@@ -120,7 +138,9 @@ enum Route {
     /// The methods as `Allow` names them; nil for an unknown path.
     var methods: StaticString? {
         switch self {
-        case .health, .ready, .metrics, .event, .margins, .reprice, .page: "GET, HEAD, OPTIONS"
+        case .health, .ready, .metrics, .event, .margins, .reprice, .page, .stream, .status, .models, .model, .unpriced,
+            .disagreements:
+            "GET, HEAD, OPTIONS"
         case .session: "GET, HEAD, POST, DELETE, OPTIONS"
         case .link: "GET, HEAD, POST, OPTIONS"
         case .events, .customers, .keys, .prices, .reprices: "GET, HEAD, POST, OPTIONS"
@@ -145,6 +165,8 @@ enum Route {
         case (.catalogue, .get), (.catalogue, .head), (.catalogue, .put): true
         case (.page, .get), (.page, .head), (.session, .get), (.session, .head), (.session, .post), (.session, .delete): true
         case (.link, .get), (.link, .head), (.link, .post): true
+        case (.stream, .get), (.status, .get), (.models, .get), (.model, .get), (.unpriced, .get), (.disagreements, .get): true
+        case (.stream, .head), (.status, .head), (.models, .head), (.model, .head), (.unpriced, .head), (.disagreements, .head): true
         default: false
         }
     }
@@ -160,7 +182,8 @@ enum Route {
     /// Whether the answer may be longer than what every connection has room for. Single events, health and the like are short.
     func mayAnswerAtLength(_ method: HTTPMethod) -> Bool {
         switch (self, method) {
-        case (.eventsBatch, _), (.simulations, _), (.margins, _), (.page, _): true
+        case (.eventsBatch, _), (.simulations, _), (.margins, _), (.page, _), (.stream, _), (.status, _): true
+        case (.models, _), (.model, _), (.unpriced, _), (.disagreements, _): true
         case (.events, .get), (.customers, .get), (.keys, .get), (.prices, .get), (.catalogue, .get), (.reprices, _), (.event, _): true
         default: false
         }
@@ -213,13 +236,13 @@ extension Server {
         case (.eventsBatch, _):
             let isLines = contentType.map { Route.isType($0, "application/x-ndjson") } ?? false
             postBatch(&context, query, body, isLines ? .ndjson : .array)
-        case (.events, _): listEvents(&context, query)
+        case (.events, _): listEvents(&context, query, claim)
         case (.event(let name), _): getEvent(&context, name)
         case (.customers, .post): postCustomer(&context, body)
-        case (.customers, _): listCustomers(&context, query)
+        case (.customers, _): listCustomers(&context, query, claim)
         case (.customer(let name), .patch): patchCustomer(&context, name, body)
         case (.customer(let name), _): getCustomer(&context, name)
-        case (.margins, _): margins(&context, query)
+        case (.margins, _): margins(&context, query, claim)
         case (.keys, .post): postKey(&context, body)
         case (.keys, _): listKeys(&context)
         case (.key(let name), _): deleteKey(&context, name)
@@ -234,6 +257,12 @@ extension Server {
         case (.reprice(let name), _): getReprice(&context, name)
         case (.reverse(let name), _): reverseReprice(&context, name)
         case (.simulations, _): postSimulation(&context, body)
+        case (.stream, _): openStream(&context, query, claim)
+        case (.status, _): status(&context)
+        case (.models, _): listModels(&context, query, claim)
+        case (.model(let name), _): getModel(&context, name, query)
+        case (.unpriced, _): listUnpriced(&context, query)
+        case (.disagreements, _): listDisagreements(&context, query)
         case (.page(let name), _): servePage(&context, name, claim)
         case (.session, .post): postSession(&context, claim, body)
         case (.session, .delete): deleteSession(&context, claim)

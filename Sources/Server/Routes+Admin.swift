@@ -135,11 +135,12 @@ extension Server {
     mutating func listKeys(_ context: inout RequestContext) {
         recordStart()
         let records = ledger.keys.records
+        let keyUse = keyUse
         answer(&context, 200, wait: true) { output in
             output.append("{\"data\":[")
             for (i, record) in records.enumerated() {
                 if i > 0 { output.append(0x2C) }
-                Server.append(&output, record, key: nil)
+                Server.append(&output, record, key: nil, lastUsed: i < keyUse.count ? keyUse[i] : nil)
             }
             output.append("],\"success\":true}")
         }
@@ -160,7 +161,14 @@ extension Server {
         answer(&context, 200, wait: true) { $0.append("{\"success\":true}") }
     }
 
-    private static func append(_ output: inout ByteWriter, _ record: KeyRecord, key: [UInt8]?) {
+    /// A key was good for something. Kept in memory only: after a start nobody has used any.
+    mutating func noteUse(of digest: Digest) {
+        guard let place = ledger.keys.place(of: digest) else { return }
+        while keyUse.count <= place { keyUse.append(Timestamp(nanoseconds: 0)) }
+        keyUse[place] = now.wall
+    }
+
+    private static func append(_ output: inout ByteWriter, _ record: KeyRecord, key: [UInt8]?, lastUsed: Timestamp? = nil) {
         output.append("{\"id\":")
         output.append(unsigned: UInt64(record.id))
         if let key {
@@ -181,6 +189,11 @@ extension Server {
         if let revokedAt = record.revokedAt {
             output.append(",\"revokedAt\":\"")
             output.append(rfc3339: revokedAt)
+            output.append("\"")
+        }
+        if let lastUsed, lastUsed.nanoseconds > 0 {
+            output.append(",\"lastUsedAt\":\"")
+            output.append(rfc3339: lastUsed)
             output.append("\"")
         }
         output.append("}")
@@ -230,7 +243,7 @@ extension Server {
     }
 
     /// Bytes of journal that the projection has not folded yet.
-    private var lag: UInt64 {
+    var lag: UInt64 {
         let end = pipelineBox.pointee.durableEnd
         guard projectionPosition < end else { return 0 }
         let segments = UInt64(end.segment - max(projectionPosition.segment, 1)) * UInt64(options.segmentBytes)

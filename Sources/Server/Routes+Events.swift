@@ -33,7 +33,7 @@ extension Server {
         if !key.isEmpty, block.events[0].outcome == .recorded { block.events[0].key = block.add(text: key) }
         nameKeys(context)
         normaliseUsage(from: 0)
-        admitBlock()
+        admitBlock(of: context.index, principal: context.principal)
         let event = block.events[0]
         switch event.outcome {
         case .recorded:
@@ -42,7 +42,7 @@ extension Server {
             answerDuplicate(&context, event)
         default:
             let status = event.outcome.httpStatus
-            let why = reason(event.outcome, event.field)
+            let why = Server.reason(event.outcome, event.field)
             fail(&context, status, event.outcome.code, explanation(event.outcome)) { output in
                 output.append(event.field.name)
                 output.append(why)
@@ -169,7 +169,7 @@ extension Server {
     }
 
     /// What is wrong with a field, in words that follow its name.
-    private func reason(_ outcome: Outcome, _ field: EventField) -> StaticString {
+    static func reason(_ outcome: Outcome, _ field: EventField) -> StaticString {
         switch outcome {
         case .malformed: ": is not a JSON object"
         case .fieldMissing: ": must not be null"
@@ -206,7 +206,7 @@ extension Server {
         }
         nameKeys(context)
         normaliseUsage(from: 0)
-        admitBlock()
+        admitBlock(of: context.index, principal: context.principal)
         var recorded = 0
         var duplicates = 0
         for i in 0..<block.count {
@@ -265,7 +265,7 @@ extension Server {
             output.append("\",\"message\":\"")
             output.append(event.outcome == .duplicate || event.outcome == .conflict ? "Recorded before: " : explanation(event.outcome))
             output.append(event.field.name)
-            output.append(reason(event.outcome, event.field))
+            output.append(Server.reason(event.outcome, event.field))
             output.append("\"}")
         }
         output.append("}")

@@ -15,6 +15,10 @@ extension Server {
         var cursor: [UInt8]?
         var limit = Limits.queryDefaultLimit
         var offset = 0
+        var after: UInt64?
+        var format: ExportFormat?
+        /// `format=json` was said: what `Accept` says does not matter.
+        var isJSON = false
         var bad: StaticString?
     }
 
@@ -22,7 +26,7 @@ extension Server {
     private static let parameterNames: [StaticString] = [
         "customerReferenceId", "customer", "featureKey", "feature", "model", "modelProvider", "provider", "eventName", "flowId", "from",
         "to",
-        "unpriced", "timezone", "search", "cursor", "limit", "offset", "groupBy",
+        "unpriced", "timezone", "search", "cursor", "limit", "offset", "groupBy", "after", "format",
     ]
 
     private mutating func parameters(_ query: UnsafeRawBufferPointer) -> Parameters {
@@ -85,6 +89,19 @@ extension Server {
                 return
             }
             result.offset = offset
+        } else if pair.isNamed("after") {
+            guard let after = Server.sequence(targetText.bytes) else {
+                result.bad = "after"
+                return
+            }
+            result.after = after
+        } else if pair.isNamed("format") {
+            switch String(decoding: value, as: UTF8.self) {
+            case "csv": result.format = .csv
+            case "ndjson": result.format = .ndjson
+            case "json": result.isJSON = true
+            default: result.bad = "format"
+            }
         } else if pair.isNamed("groupBy") {
             for name in value.split(separator: 0x2C, omittingEmptySubsequences: false) {
                 guard let grouping = Grouping(name: String(decoding: name, as: UTF8.self)), !result.groupBy.contains(grouping) else {
@@ -101,30 +118,110 @@ extension Server {
         return text.reduce(0) { $0 * 10 + Int($1 - 0x30) }
     }
 
+    /// A sequence as `Last-Event-ID` has it.
+    private static func sequence(_ text: UnsafeRawBufferPointer) -> UInt64? {
+        guard !text.isEmpty, text.count <= 18, text.allSatisfy({ $0 &- 0x30 < 10 }) else { return nil }
+        return text.reduce(0) { $0 * 10 + UInt64($1 - 0x30) }
+    }
+
+    /// The form in which all rows are wanted; nil for a page of JSON.
+    private func format(_ parameters: Parameters, _ claim: Claim) -> ExportFormat? {
+        if parameters.format != nil || parameters.isJSON { return parameters.format }
+        guard let accept = claim.accept else { return nil }
+        if Route.isType(accept, "text/csv") { return .csv }
+        return Route.isType(accept, "application/x-ndjson") ? .ndjson : nil
+    }
+
     private mutating func refuse(_ context: inout RequestContext, _ parameter: StaticString) {
         fail(&context, 400, "validation_failed", "Invalid value for parameter: ") { $0.append(parameter) }
     }
 
-    mutating func margins(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer) {
+    mutating func margins(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer, _ claim: Claim) {
         let parameters = parameters(query)
         if let bad = parameters.bad { return refuse(&context, bad) }
         guard !parameters.groupBy.isEmpty else {
             fail(&context, 400, "validation_failed", "Missing required parameter: groupBy")
             return
         }
-        ask(&context, .margins(MarginsQuery(groupBy: parameters.groupBy, filter: parameters.filter, timezone: parameters.timezone)))
+        let wanted = MarginsQuery(groupBy: parameters.groupBy, filter: parameters.filter, timezone: parameters.timezone)
+        if let format = format(parameters, claim) { return begin(.margins(wanted), format, name: "margins", &context) }
+        ask(&context, .margins(wanted))
     }
 
-    mutating func listEvents(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer) {
+    mutating func listEvents(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer, _ claim: Claim) {
         let parameters = parameters(query)
         if let bad = parameters.bad { return refuse(&context, bad) }
+        if let format = format(parameters, claim) { return begin(.events(parameters.filter), format, name: "events", &context) }
         ask(&context, .events(parameters.filter, limit: parameters.limit, cursor: parameters.cursor))
     }
 
-    mutating func listCustomers(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer) {
+    mutating func listCustomers(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer, _ claim: Claim) {
         let parameters = parameters(query)
         if let bad = parameters.bad { return refuse(&context, bad) }
+        if let format = format(parameters, claim) {
+            return begin(.customers(search: parameters.search), format, name: "customers", &context)
+        }
         ask(&context, .customers(search: parameters.search, limit: parameters.limit, offset: parameters.offset))
+    }
+
+    // MARK: - For people who look
+
+    mutating func openStream(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer, _ claim: Claim) {
+        let parameters = parameters(query)
+        if let bad = parameters.bad { return refuse(&context, bad) }
+        var after = parameters.after
+        if let last = claim.lastEventID, !last.isEmpty {
+            guard let sequence = Server.sequence(last) else { return refuse(&context, "Last-Event-ID") }
+            after = sequence
+        }
+        var filter = parameters.filter
+        filter.from = nil
+        filter.to = nil
+        streamEvents(&context, filter, claim, after: after)
+    }
+
+    private func modelsQuery(_ parameters: Parameters) -> ModelsQuery {
+        var query = ModelsQuery(prices: ledger.shelf.texts, at: now.wall)
+        query.search = parameters.search
+        query.provider = parameters.filter.provider
+        query.limit = parameters.limit
+        query.offset = parameters.offset
+        return query
+    }
+
+    mutating func listModels(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer, _ claim: Claim) {
+        let parameters = parameters(query)
+        if let bad = parameters.bad { return refuse(&context, bad) }
+        let wanted = modelsQuery(parameters)
+        if let format = format(parameters, claim) { return begin(.models(wanted), format, name: "models", &context) }
+        ask(&context, .models(wanted))
+    }
+
+    mutating func getModel(_ context: inout RequestContext, _ segment: UnsafeRawBufferPointer, _ query: UnsafeRawBufferPointer) {
+        guard let model = decoded(segment), model.withUnsafeBytes({ scalarCount($0) }) <= Limits.modelScalars else {
+            return refuse(&context, "model")
+        }
+        let parameters = parameters(query)
+        if let bad = parameters.bad { return refuse(&context, bad) }
+        var wanted = ModelQuery(prices: ledger.shelf.texts, model: model)
+        wanted.provider = parameters.filter.provider ?? []
+        wanted.feature = parameters.filter.feature ?? []
+        ask(&context, .model(wanted))
+    }
+
+    mutating func listUnpriced(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer) {
+        let parameters = parameters(query)
+        if let bad = parameters.bad { return refuse(&context, bad) }
+        var wanted = UnpricedQuery(prices: ledger.shelf.texts)
+        wanted.from = parameters.filter.from
+        wanted.to = parameters.filter.to
+        ask(&context, .unpriced(wanted))
+    }
+
+    mutating func listDisagreements(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer) {
+        let parameters = parameters(query)
+        if let bad = parameters.bad { return refuse(&context, bad) }
+        ask(&context, .disagreements(modelsQuery(parameters)))
     }
 
     /// A path segment, decoded; nil when it is malformed.

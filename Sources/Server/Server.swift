@@ -117,6 +117,16 @@ public struct Server: ~Copyable {
     var heldQueries: [(batch: UInt64, query: PendingQuery)] = []
     var lane = CorrectionLane()
     var page = Page()
+    /// Exports and streams, and who watches; connections that are gone stay on the list until it is walked.
+    var exports = 0
+    var streams = 0
+    var watching: [ConnectionID] = []
+    var activity = Activity()
+    public var startedAt = Timestamp(nanoseconds: 0)
+    /// When the batch that is being written was opened, and its events.
+    var committing: (openedAt: Timestamp, events: UInt64) = (Timestamp(nanoseconds: 0), 0)
+    /// By the place of a key among the records: when it was used last.
+    var keyUse: [Timestamp] = []
     var sessions = Sessions()
     /// `http://127.0.0.1:7787`, where this machine's browsers reach the daemon; nil when they do not.
     public var pageAddress: String?
@@ -212,6 +222,7 @@ public struct Server: ~Copyable {
     /// The peer is gone; whatever it was owed is dropped, what it sent stays counted.
     public mutating func disconnected(_ id: ConnectionID) {
         guard isCurrent(id) else { return }
+        abandonFlows(of: slots + Int(id.index))
         generations[Int(id.index)] &+= 1
         (slots + Int(id.index)).deinitialize(count: 1)
         freeSlots.append(id.index)
@@ -236,6 +247,8 @@ public struct Server: ~Copyable {
         guard let connection = connection(id), !connection.pointee.closing else { return }
         now = instant
         metrics.bytesReceived += UInt64(bytes.count)
+        // Who watches has nothing to say.
+        guard connection.pointee.stream == nil else { return }
         connection.pointee.lastActivity = instant.monotonic
         if connection.pointee.requestSince == 0 { connection.pointee.requestSince = instant.monotonic }
         var bytes = bytes
@@ -325,6 +338,7 @@ public struct Server: ~Copyable {
     public mutating func startCommit() -> UnsafeMutablePointer<BatchBuilder>? {
         guard let batch = pipelineBox.pointee.startCommit() else { return nil }
         commitSince = now.monotonic
+        committing = (batch.pointee.openedAt, UInt64(batch.pointee.eventCount))
         return batch
     }
 
@@ -335,6 +349,10 @@ public struct Server: ~Copyable {
         metrics.commits += 1
         commitSince = 0
         lastCommit = instant.monotonic
+        if committing.events > 0 {
+            let waited = max(0, instant.wall.nanoseconds - committing.openedAt.nanoseconds)
+            activity.committed(events: committing.events, after: UInt64(waited), at: instant.monotonic)
+        }
         var kept = 0
         for k in 0..<waiting.count {
             let id = waiting[k]
@@ -355,6 +373,7 @@ public struct Server: ~Copyable {
         }
         resumeStalled(at: instant)
         writeCorrections()
+        lookForEvents()
     }
 
     /// Segment `number` is zero-filled, or could not be.
@@ -452,6 +471,8 @@ public struct Server: ~Copyable {
     /// What is to be done about once a second, whoever is connected.
     public mutating func keepTime(at instant: Instant) {
         now = instant
+        activity.sample(recorded: ledger.counters.recorded, at: instant.monotonic)
+        sweepFlows()
         moveWindow()
         recordStart()
         if pricingRetry != 0, instant.monotonic >= pricingRetry {
@@ -547,6 +568,7 @@ public struct Server: ~Copyable {
         stopLane()
         for index in 0..<nextSlot where generations[Int(index)] & 1 == 1 && !slots[Int(index)].closing {
             if slots[Int(index)].greeted { sayStopping(index) }
+            abandonFlows(of: slots + Int(index))
             slots[Int(index)].closing = true
             settle(index)
         }

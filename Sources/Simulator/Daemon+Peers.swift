@@ -113,6 +113,7 @@ extension Daemon {
             push(index)
             peers[index].stuckSince = turnTime
             connection.pointee.didWrite(to - from)
+            if connection.pointee.hasMore { server.drained(peers[index].id) }
         }
         if connection.pointee.isFinished, peers[index].writing.isEmpty {
             endOutput(index)

@@ -98,6 +98,23 @@ extension ByteWriter {
         append("\r\n")
     }
 
+    /// The whole head, for a body whose length nobody knows yet: in chunks, or as long as the connection lasts.
+    public mutating func append(http response: HTTPResponse, chunked: Bool) {
+        appendFields(response)
+        append(chunked ? "transfer-encoding: chunked\r\n\r\n" : "\r\n")
+    }
+
+    /// A chunk of such a body; never an empty one, which would end it.
+    public mutating func append(chunk bytes: [UInt8]) {
+        precondition(!bytes.isEmpty)
+        var digits = 1
+        while bytes.count >> (digits * 4) != 0 { digits += 1 }
+        for place in stride(from: digits - 1, through: 0, by: -1) { append(hexDigit(UInt8(bytes.count >> (place * 4) & 15))) }
+        append("\r\n")
+        append(bytes)
+        append("\r\n")
+    }
+
     /// The head, for a body that is written next and ended with `endHTTP`.
     public mutating func beginHTTP(_ response: HTTPResponse) -> HTTPBodyMark {
         appendFields(response)

@@ -130,6 +130,7 @@ enum Daemon {
         window.forget(before: retention.keptFrom)
         server.window = window
         server.retention = retention
+        server.startedAt = EventLoop.now
 
         let keyPath = configuration.state + "/api-key"
         var firstKey: (key: [UInt8], digest: Digest)?
@@ -151,6 +152,12 @@ enum Daemon {
         runtime.inherited = inheritedSockets()
         runtime.listen = runtime.inherited.isEmpty || !options.listen.isEmpty ? configuration.listen : []
         runtime.periodic = PriceRefresh.work(configuration)
+        let state = configuration.state
+        runtime.disk = {
+            var found = statvfs()
+            guard statvfs(state, &found) == 0 else { return nil }
+            return (UInt64(found.f_bavail) * UInt64(found.f_frsize), UInt64(found.f_blocks) * UInt64(found.f_frsize))
+        }
         runtime.log = { Log.line("purserd: \($0)") }
         runtime.ready = { server, addresses in
             server.pageAddress = addresses.lazy.compactMap(pageAddress).first
@@ -187,7 +194,6 @@ enum Daemon {
                 Log.line("purserd: not reloaded, going on as before: \(error.text)")
             }
         }
-        let state = configuration.state
         let journal = recovered.tail.id
         let loop = EventLoop(
             server: server, storage: storage, committer: Committer(storage, recovered.tail, segmentBytes: configuration.segmentBytes),

@@ -173,6 +173,9 @@ struct DashboardTests {
     @Test func thePageComesWithItsRulesAndUnderItsOwnName() throws { try scenario("page_files") }
     @Test func theFirstFiveMinutesInABrowserGoAsTheyShould() throws { try scenario("page_story") }
     @Test func thePageWorksOutDecimalsAsPythonDoes() throws { try scenario("page_decimals") }
+    @Test func anExportAddsUpToTheSameTotals() throws { try scenario("exported") }
+    @Test func aStreamShowsEveryEventOnceAlsoAfterABreak() throws { try scenario("streamed") }
+    @Test func theStatusAndThePricesAreWhatTheyAre() throws { try scenario("looked_at") }
 }
 
 struct ProcessTests {

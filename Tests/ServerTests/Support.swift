@@ -311,6 +311,7 @@ final class Host {
             let range = connection.pointee.written..<connection.pointee.releasable
             clients[client].received += connection.pointee.output.bytes[range]
             connection.pointee.didWrite(range.count)
+            if connection.pointee.hasMore { server.drained(id) }
         }
         if connection.pointee.isFinished {
             drop(client)
@@ -369,6 +370,7 @@ final class Host {
         case .customers(_, let limit, let offset): QueryAnswer(data: Array("{\"limit\":\(limit),\"offset\":\(offset)}".utf8))
         case .customer(let reference): QueryAnswer(data: Array("{\"customer\":\"\(String(decoding: reference, as: UTF8.self))\"}".utf8))
         case .repricePreview, .simulation, .catalogueCheck: QueryAnswer(data: Array("{}".utf8))
+        case .export, .endExport, .tail, .models, .model, .unpriced, .disagreements: QueryAnswer(data: Array("{}".utf8))
         case .repriceBlock, .reverseBlock, .void: QueryAnswer(corrections: CorrectionBlock())
         }
     }

@@ -1,12 +1,20 @@
 """What stands under the dashboard: its files, signing in, and the queries made for it."""
 
+import csv
 import gzip
 import http.cookies
+import io
+import os
 import re
+import socket
+import threading
+import time
 import urllib.parse
+from decimal import Decimal
 
-from harness import Failure
-from http_scenarios import EVENTS, event, refused
+from harness import Failure, decode, eventually
+from http_scenarios import BATCH, EVENTS, MARGINS, event, refused
+from workload import Workload
 
 SESSION = "/dashboard/session"
 LINK = "/dashboard/link"
@@ -164,4 +172,231 @@ def page_files(case):
     case.expect("https://purser.example/dashboard/link?token=" in listed.said(), "the first link leads there")
 
 
-SCENARIOS = {"signing_in": signing_in, "page_files": page_files}
+# The queries behind the pages ----------------------------------------------------------------------------------------
+
+
+def table(reply):
+    return list(csv.DictReader(io.StringIO(reply.body.decode(), newline="")))
+
+
+def lines(reply):
+    return [decode(line.encode()) for line in reply.body.decode().splitlines()]
+
+
+def number(text):
+    return Decimal(text) if text else None
+
+
+def exported(case):
+    """Every export holds what the pages of JSON hold, and adds up to the same totals, to the last digit."""
+    daemon = case.daemon()
+    events = Workload(41, customers=60, days=40).events(3000)
+    formulas = ("=cmd|'/c calc'!A0", "+1", "-1", "@x")
+    events += [event(customerReferenceId=name, costAmount="0.000000000001") for name in (*formulas, 'a"b,c')]
+    for start in range(0, len(events), 500):
+        daemon.call("POST", BATCH, events[start : start + 500])
+    for by in ("customer", "model,day", "provider,month,feature"):
+        path = f"{MARGINS}?groupBy={by}&timezone=Asia/Kathmandu"
+        json = daemon.call("GET", path).data
+        rows = table(daemon.call("GET", path + "&format=csv"))
+        items = lines(daemon.call("GET", path, headers={"Accept": "application/x-ndjson"}))
+        case.equal((len(rows), len(items)), (len(json["items"]), len(json["items"])), f"groups by {by}")
+        for field in ("costAmount", "revenueAmount", "marginAmount", "events", "inputTokens", "unpricedEvents"):
+            case.equal(sum((number(r[field]) for r in rows), Decimal(0)), json["totals"][field], f"{field} by {by}, CSV")
+            case.equal(sum((i[field] for i in items), Decimal(0)), json["totals"][field], f"{field} by {by}, NDJSON")
+        for row, item in zip(rows, json["items"]):
+            case.equal(number(row["costAmount"]), item["costAmount"], f"a row by {by}")
+    rows = table(daemon.call("GET", f"{MARGINS}?groupBy=customer&format=csv"))
+    names = {row["customerReferenceId"] for row in rows}
+    for name in formulas:
+        case.expect("'" + name in names and name not in names, f"{name} is text to a spreadsheet")
+    case.expect('a"b,c' in names, "quotes and commas stay what they are")
+
+    seen, cursor = [], None
+    while True:
+        page = daemon.call("GET", EVENTS + "?limit=1000" + (f"&cursor={cursor}" if cursor else "")).data
+        seen += page["items"]
+        cursor = page.get("nextCursor")
+        if not cursor:
+            break
+    rows = table(daemon.call("GET", EVENTS + "?format=csv&limit=3"))
+    items = lines(daemon.call("GET", EVENTS + "?format=ndjson"))
+    case.equal([int(r["sequence"]) for r in rows], [i["sequence"] for i in seen], "events, CSV")
+    case.equal(items, seen, "events, NDJSON")
+    for row, item in zip(rows, seen):
+        for field in ("costAmount", "marginAmount"):
+            case.equal(number(row[field]), item.get(field), f"{field} of an event")
+    mine = table(daemon.call("GET", EVENTS + "?format=csv&customerReferenceId=acme"))
+    case.expect(mine and all(r["customerReferenceId"] == "acme" for r in mine), "a filter holds for an export")
+    customers = daemon.call("GET", "/api/v1/client/customers?limit=1000").data["items"]
+    rows = table(daemon.call("GET", "/api/v1/client/customers?format=csv"))
+    case.equal(
+        [(r["customerReferenceId"].removeprefix("'") or None, number(r["costAmount"])) for r in rows],
+        [(c["customerReferenceId"], c["costAmount"]) for c in customers],
+        "customers, CSV",
+    )
+    models = table(daemon.call("GET", "/api/v1/client/models?format=csv&modelProvider=openai"))
+    case.expect(len(models) > 100 and all(r["modelProvider"] == "openai" and r["rate"] != "" for r in models), "models, CSV")
+    reply = daemon.call("GET", EVENTS + "?format=csv")
+    case.equal(reply.header("transfer-encoding"), "chunked", "how it is sent")
+    case.equal(reply.header("content-disposition"), 'attachment; filename="events.csv"', "what it is called")
+    refused(case, daemon.call("GET", EVENTS + "?format=xml"), 400, "validation_failed", "an unknown format")
+    # A reader that stops reading costs the daemon a page or two, not the list.
+    big = [event(eventIdempotencyKey=f"big-{i}", meta={"text": "x" * 2000}) for i in range(10_000)]
+    for start in range(0, len(big), 1000):
+        daemon.call("POST", BATCH, big[start : start + 1000])
+    before = daemon.rss
+    idle = []
+    for _ in range(8):
+        connection = daemon.connect()
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.request("GET", EVENTS + "?format=ndjson")
+        idle.append(connection)
+    time.sleep(2)
+    grown = daemon.rss - before
+    case.expect(grown < 40 << 20, f"eight exports of 25 MB that nobody reads take {grown >> 20} MiB")
+    case.equal(daemon.call("POST", EVENTS, event()).status, 201, "recording goes on")
+    case.equal(len(lines(idle[0].response("GET"))), len(events) + len(big), "one that is read on is whole")
+    for connection in idle:
+        connection.close()
+
+
+class Watcher:
+    """Reads a stream of events on a thread of its own."""
+
+    def __init__(self, daemon, query="", headers=None):
+        self.connection = daemon.connect(timeout=60)
+        self.connection.request("GET", EVENTS + "/stream" + query, headers=headers)
+        self.connection.line_block()
+        self.messages = []
+        self.comments = 0
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+
+    def read(self):
+        buffer = b""
+        while True:
+            try:
+                data = self.connection.socket.recv(65536)
+            except OSError:
+                return
+            if not data:
+                return
+            buffer += data
+            while b"\n\n" in buffer:
+                block, buffer = buffer.split(b"\n\n", 1)
+                fields = dict(line.split(": ", 1) for line in block.decode().split("\n") if not line.startswith(":"))
+                if "data" in fields:
+                    fields["data"] = decode(fields["data"].encode())
+                    fields["at"] = time.monotonic()
+                    self.messages.append(fields)
+                elif not fields:
+                    self.comments += 1
+
+    @property
+    def ids(self):
+        return [int(m["id"]) for m in self.messages if m["event"] == "event"]
+
+    @property
+    def skipped(self):
+        return sum(m["data"]["events"] for m in self.messages if m["event"] == "skipped")
+
+    def close(self):
+        self.connection.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join(10)
+        self.connection.close()
+
+
+def streamed(case):
+    daemon = case.daemon()
+    daemon.call("POST", EVENTS, event(eventIdempotencyKey="before"))
+    all_, acme = Watcher(daemon), Watcher(daemon, "?customerReferenceId=acme")
+    time.sleep(0.5)
+    sent = time.monotonic()
+    daemon.call("POST", EVENTS, event(customerReferenceId="acme", eventIdempotencyKey="first", costAmount="0.5"))
+    daemon.call("POST", EVENTS, event(customerReferenceId="other"))
+    eventually("both watchers see it", lambda: all_.ids == [2, 3] and acme.ids == [2], 10)
+    took = all_.messages[0]["at"] - sent
+    case.expect(took < 2, f"an event is shown after {took:.2f} s")
+    case.equal(acme.messages[0]["data"], daemon.call("GET", EVENTS + "/first").data, "what is shown is the event")
+    # Gone and back.
+    acme.close()
+    for i in range(3):
+        daemon.call("POST", EVENTS, event(customerReferenceId="acme", eventIdempotencyKey=f"missed-{i}"))
+    back = Watcher(daemon, "?customerReferenceId=acme", headers={"Last-Event-ID": "2"})
+    eventually("what was missed", lambda: back.ids == [4, 5, 6], 10)
+    # A burst: few are shown, all are counted, and nobody waits.
+    for start in range(0, 20_000, 5000):
+        daemon.call("POST", BATCH, [event(customerReferenceId="burst") for _ in range(5000)])
+    eventually("the end of the burst", lambda: all_.ids and all_.ids[-1] == 20_006, 20)
+    case.equal(len(all_.ids) + all_.skipped, 20_005, "shown and skipped make all")
+    case.expect(len(all_.ids) < 1000, f"{len(all_.ids)} of a burst are shown")
+    case.equal(back.ids, [4, 5, 6], "a filter holds")
+    # One that does not read ends, and harms nobody.
+    slow = daemon.connect()
+    slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.request("GET", EVENTS + "/stream")
+    until = time.monotonic() + 22
+    while time.monotonic() < until:
+        daemon.call("POST", BATCH, [event(meta={"text": "x" * 15_000}) for _ in range(60)])
+        time.sleep(0.3)
+    taken = bytearray()
+    while data := slow.socket.recv(1 << 20):
+        taken += data
+    end = b'event: overrun\ndata: {"reason":"slow_reader"}\n\n'
+    case.expect(taken.endswith(end), f"a stream that nobody reads is ended: {bytes(taken[-200:])!r}")
+    slow.close()
+    eventually("the last event", lambda: all_.ids[-1] == daemon.call("GET", EVENTS + "?limit=1").data["items"][0]["sequence"], 20)
+    case.equal(daemon.stop(), 0, "stopping with streams open")
+
+
+def looked_at(case):
+    daemon = case.daemon()
+    for i in range(3):
+        daemon.call("POST", EVENTS, event(eventIdempotencyKey=f"k{i}", costInput={"model": "acme-llm-7b", "inputTokens": 10}))
+    daemon.call("POST", EVENTS, event(eventIdempotencyKey="k0", costInput={"model": "acme-llm-7b", "inputTokens": 10}))
+    daemon.call("POST", EVENTS, event(costAmount=-1, meta={"secret": "hunter2"}))
+    daemon.call("POST", EVENTS, event(costAmount=1), unix=True)
+    time.sleep(1.5)
+    reply = daemon.call("GET", "/api/v1/client/status")
+    status = reply.data
+    case.equal(status["events"], {"recorded": 4, "duplicates": 1, "rejected": 1}, "what was counted")
+    case.expect(status["ready"] and status["reason"] is None, "it is ready")
+    seen = {s["listener"]: (s["protocol"], (s["key"] or {}).get("name"), s["user"], s["events"]) for s in status["sources"]}
+    case.equal(seen, {"tcp": ("http", "first", None, 3), "unix": ("http", None, os.getuid(), 1)}, "who sent what")
+    refusal = status["rejections"][0]
+    case.equal((refusal["code"], refusal["events"], refusal["examples"][0]["field"]), ("amount_out_of_range", 1, "costAmount"), "refused")
+    case.expect(b"hunter2" not in reply.body, "nothing of what was sent is shown")
+    case.expect(0 < status["disk"]["freeBytes"] <= status["disk"]["totalBytes"] and status["disk"]["journalBytes"] > 0, "the disk")
+    case.expect(status["answers"]["count"] == 4 and 0 < status["answers"]["p50Seconds"] <= status["answers"]["p99Seconds"], "waiting times")
+    case.equal(daemon.call("GET", "/api/v1/client/keys").data[0].get("lastUsedAt", "")[:10], status["now"][:10], "the key was used today")
+
+    base = "/api/v1/client/"
+    found = daemon.call("GET", base + "models?search=gpt-4o-mini&modelProvider=openai").data
+    case.expect(any(i["model"] == "gpt-4o-mini" for i in found["items"]), f"a model by a part of its name: {found}")
+    rates = {r["kind"]: r["rate"] for i in found["items"] if i["model"] == "gpt-4o-mini" for r in i["rates"]}
+    unpriced = daemon.call("GET", base + "unpriced").data["items"]
+    case.equal([(u["model"], u["events"], u["hasPrice"]) for u in unpriced], [("acme-llm-7b", 3, False)], "without a price")
+    own = {"id": "house", "model": "acme-llm-7b", "rates": {"input": "1/M"}}
+    case.equal(daemon.call("POST", base + "prices", own).status, 201, "a price for it")
+    eventually("it prices what had none", lambda: not daemon.call("GET", base + "unpriced").data["items"], 20)
+    deal = {"id": "deal", "model": "gpt-4o-mini", "provider": "openai", "from": "2030-01-01T00:00:00Z"}
+    deal["rates"] = {"input": "1/M", "output": "2/M"}
+    case.equal(daemon.call("POST", base + "prices", deal).status, 201, "a price from later on")
+    changes = daemon.call("GET", base + "models/gpt-4o-mini?modelProvider=openai").data["changes"]
+    case.equal((changes[-1]["from"], changes[-1]["source"]), ("2030-01-01T00:00:00Z", "custom:deal"), "the last change")
+    case.equal({r["kind"]: r["rate"] for r in changes[-2]["rates"]}, rates, "the rates until then are those of now")
+    mine = {o["id"]: o for o in daemon.call("GET", base + "models").data["own"]}
+    case.equal((mine["deal"]["inForce"], mine["house"]["inForce"], mine["house"]["source"]), (False, True, "api"), "own prices")
+    case.equal(daemon.call("GET", base + "models/nobody-has-this").data["unpricedReason"], "unknown_model", "an unknown model")
+    others = daemon.call("GET", base + "disagreements?limit=5").data
+    case.expect(others["pagination"]["total"] > 0 and len(others["items"]) == min(5, others["pagination"]["total"]), "second opinions")
+
+
+SCENARIOS = {
+    "signing_in": signing_in,
+    "page_files": page_files,
+    "exported": exported,
+    "streamed": streamed,
+    "looked_at": looked_at,
+}

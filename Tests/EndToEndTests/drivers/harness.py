@@ -432,6 +432,20 @@ class Connection:
         data, self.buffer = self.buffer[:count], self.buffer[count:]
         return data
 
+    def chunks(self):
+        """A body in chunks, to its last one."""
+        body = bytearray()
+        while True:
+            while b"\r\n" not in self.buffer:
+                self.fill()
+            size, self.buffer = self.buffer.split(b"\r\n", 1)
+            data = self.take(int(size, 16) + 2)
+            if data[-2:] != b"\r\n":
+                raise Failure("a chunk without its end")
+            if len(data) == 2:
+                return bytes(body)
+            body += data[:-2]
+
     def response(self, method="GET", path=None, interim=False):
         """The next reply; interim ones are skipped unless asked for. `path` has it checked against the description."""
         while True:
@@ -453,7 +467,9 @@ class Connection:
             break
         names = [name for name, _ in headers]
         body = b""
-        if status not in (204, 304) and method != "HEAD":
+        if dict(headers).get("transfer-encoding") == "chunked" and method != "HEAD":
+            body = self.chunks()
+        elif status not in (204, 304) and method != "HEAD":
             if names.count("content-length") != 1:
                 raise Failure(f"a reply needs exactly one content-length: {headers}")
             body = self.take(int(dict(headers)["content-length"]))
