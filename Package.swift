@@ -44,6 +44,7 @@ let package = Package(
 
         // Thin shims over C and C++ libraries and compiler intrinsics.
         .target(name: "CHash", cSettings: cSettings),
+        .target(name: "CVersion", cSettings: cSettings),
         .target(name: "CSimdjson", cxxSettings: cxxSettings, linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CToml", cxxSettings: cxxSettings),
         .target(name: "CCurl", cSettings: cSettings),
@@ -59,7 +60,7 @@ let package = Package(
         .target(name: "Dashboard", exclude: ["README.md", "page"], cSettings: cSettings, linkerSettings: [.linkedLibrary("z")]),
 
         // Pure rooms: no Foundation, no I/O.
-        .target(name: "Core", dependencies: ["CHash", "CSodium"], swiftSettings: settings),
+        .target(name: "Core", dependencies: ["CHash", "CSodium", "CVersion"], swiftSettings: settings),
         .target(name: "Frames", dependencies: ["Core"], swiftSettings: settings),
         .target(name: "Wire", dependencies: ["CSimdjson", "Core"], swiftSettings: settings),
         .target(name: "Toml", dependencies: ["CToml"], swiftSettings: settings),

@@ -181,6 +181,11 @@ public enum Limits {
     public static let fetchSeconds = 60
     public static let fetchRedirects = 5
 
+    // The log.
+    /// Lines of one kind in `logSeconds`; the next one that is written says how many were left out.
+    public static let logLines = 20
+    public static let logSeconds = 10
+
     // The projection.
     /// Cells of the delta, or new names and customers, that make it flush at once: 14 MB.
     public static let projectionCells = 100_000

@@ -5,8 +5,8 @@ internal import Glibc
 
 extension EventLoop {
     func openListeners() -> String? {
-        for descriptor in options.inherited {
-            if let failed = adopt(descriptor) { return failed }
+        for socket in options.inherited {
+            if let failed = adopt(socket) { return failed }
         }
         for address in options.listen {
             if let failed = open(address) { return failed }
@@ -80,20 +80,19 @@ extension EventLoop {
     }
 
     /// Takes over a listening socket from the service manager.
-    func adopt(_ descriptor: Int32) -> String? {
-        var storage = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let known = withUnsafeMutablePointer(to: &storage) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+    func adopt(_ socket: InheritedSocket) -> String? {
+        let descriptor = socket.descriptor
+        let name = socket.name.isEmpty ? "" : " (\(socket.name))"
+        guard let address = socket.address else {
+            return "inherited file descriptor \(descriptor)\(name) is no stream socket that listens"
         }
-        guard known == 0 else { return "inherited file descriptor \(descriptor) is no socket" }
-        let isLocal = storage.ss_family == sa_family_t(AF_UNIX)
-        let address = isLocal ? Address.unix("inherited-\(descriptor)") : .tcp(host: "inherited-\(descriptor)", port: 0)
         let flags = fcntl(descriptor, F_GETFL)
         guard flags >= 0, fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0, Glibc.listen(descriptor, EventLoop.backlog) == 0 else {
-            return "cannot listen on inherited file descriptor \(descriptor)"
+            return "cannot listen on inherited file descriptor \(descriptor)\(name), \(address)"
         }
-        return watch(descriptor, bound(descriptor, address), isLocal: isLocal)
+        let isLocal: Bool
+        if case .unix = address { isLocal = true } else { isLocal = false }
+        return watch(descriptor, address, isLocal: isLocal)
     }
 
     private func watch(_ descriptor: Int32, _ address: Address, isLocal: Bool) -> String? {

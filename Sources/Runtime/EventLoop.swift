@@ -19,14 +19,16 @@ public import Server
 public struct RuntimeOptions {
     public var listen: [Address] = []
     /// Listening sockets inherited from the service manager.
-    public var inherited: [Int32] = []
+    public var inherited: [InheritedSocket] = []
     public var segmentBytes = Limits.segmentBytes
     /// A line for the log.
-    public var log: (String) -> Void = { _ in }
+    public var log: (LogLine) -> Void = { _ in }
     /// Called for SIGHUP; changes what can be changed in the running server.
     public var reload: (inout Server) -> Void = { _ in }
     /// Free and all bytes of the file system that holds the state; asked now and then.
     public var disk: () -> (free: UInt64, total: UInt64)? = { nil }
+    /// What the metrics say of process, disk and log; called about once a second.
+    public var host: () -> HostFigures = { HostFigures() }
     /// Something slow that is done now and then.
     public var periodic: PeriodicWork?
     /// Where the service manager listens.
@@ -114,9 +116,10 @@ public final class EventLoop {
     /// When the journal thread got the batch that it has; 0 when it waits for one.
     private var commitStarted: UInt64 = 0
     private var lastAlive: UInt64 = 0
-    /// What the service manager was told last, as it is when all is well and as it is now.
-    private var status = ""
+    /// Why the daemon is not ready, as it was told last.
     private var trouble: String?
+    private var figures = StatusFigures()
+    private var lastStatus: UInt64 = 0
     private var lastTick: UInt64 = 0
     /// The last tick that found the process running: whose time was up by then is ended, a few peers a turn.
     private var lateBy: UInt64 = 0
@@ -207,8 +210,9 @@ public final class EventLoop {
         }
         prepareSegment()
         options.ready(&server.pointee, listening)
-        status = "ready on " + listening.map(\.description).joined(separator: ", ")
-        options.notifier.ready(status)
+        server.pointee.recordHost(options.host())
+        options.notifier.ready("ready on " + listening.map(\.description).joined(separator: ", "))
+        lastStatus = uv_hrtime()
         uv_run(loop, UV_RUN_DEFAULT)
         for path in socketPaths { unlink(path) }
         // After a failure the process ends at once: what the projection lacks it folds at the next start.
@@ -227,14 +231,14 @@ public final class EventLoop {
         if number == SIGHUP {
             options.notifier.reloading()
             options.reload(&server.pointee)
-            options.notifier.ready(status)
+            options.notifier.ready(figures.text)
             return
         }
         guard drainDeadline == 0 else {
             finish(.clean)
             return
         }
-        options.log("stopping")
+        options.log(LogLine(.info, "stopping", "purserd: stopping"))
         options.notifier.stopping()
         drainDeadline = uv_hrtime() + 10_000_000_000
         uv_timer_stop(acceptTimer)
@@ -298,14 +302,20 @@ public final class EventLoop {
         queryThread.letGo(before: server.pointee.keptFrom)
         guard let error else { return }
         let cause = String(cString: strerror(error.errno))
-        options.log("keys: \(error.operation) of \(error.file) failed: \(cause); tried again in \(Limits.dedupRetrySeconds) s")
+        let text = "keys: \(error.operation) of \(error.file) failed: \(cause); tried again in \(Limits.dedupRetrySeconds) s"
+        options.log(LogLine(.warning, "keys_failed", "purserd: \(text)", fields(error)))
     }
 
     private func fail(_ error: StorageError) {
         let cause = String(cString: strerror(error.errno))
         let place = error.file.hasSuffix(".run") || error.file == "keys" ? "keys" : "journal"
-        options.log("\(place): \(error.operation) of \(error.file) failed: \(cause); nothing is acknowledged any more")
+        let text = "\(place): \(error.operation) of \(error.file) failed: \(cause); nothing is acknowledged any more"
+        options.log(LogLine(.error, "storage_failed", "purserd: \(text)", fields(error)))
         finish(.storage(error))
+    }
+
+    private func fields(_ error: StorageError) -> [(name: String, value: String)] {
+        [("FILE", error.file), ("OPERATION", "\(error.operation)"), ("ERRNO", "\(error.errno)")]
     }
 
     private func queriesAnswered() {
@@ -328,6 +338,7 @@ public final class EventLoop {
             server.pointee.recordProjection(position: folded)
             let books = queryThread.books
             server.pointee.recordBooks(durable: books.durable, keptFrom: books.keptFrom)
+            server.pointee.recordHost(options.host())
         }
         if server.pointee.pipeline.isFull, now.monotonic - lastRetry > 1_000_000_000 {
             lastRetry = now.monotonic
@@ -338,7 +349,10 @@ public final class EventLoop {
             server.pointee.recordDisk(free: disk.free, total: disk.total)
         }
         server.pointee.watch(at: now)
-        for notice in server.pointee.takeNotices() { options.log(notice) }
+        for notice in server.pointee.takeNotices() {
+            let fields = notice.requestID.map { [(name: "REQUEST_ID", value: $0)] } ?? []
+            options.log(LogLine(notice.isWarning ? .warning : .notice, notice.kind, "purserd: \(notice.text)", fields))
+        }
         tellManager(now)
         startPeriodic(now)
         let interval = server.pointee.connectionCount > EventLoop.manyPeers ? EventLoop.crowdedTick : EventLoop.restTick
@@ -376,14 +390,32 @@ public final class EventLoop {
         let reason = server.pointee.unreadiness.map { "\($0)" }
         if reason != trouble {
             trouble = reason
-            options.log(reason.map { "not ready: \($0)" } ?? "ready again")
-            options.notifier.status(reason.map { "not ready: \($0)" } ?? status)
+            if let reason {
+                options.log(LogLine(.warning, "not_ready", "purserd: not ready: \(reason)", [("REASON", reason)]))
+            } else {
+                options.log(LogLine(.notice, "ready_again", "purserd: ready again"))
+            }
+            tellStatus(now)
+        } else if now.monotonic - lastStatus >= EventLoop.statusInterval {
+            tellStatus(now)
         }
         let interval = options.notifier.watchdogInterval
         guard interval > 0, now.monotonic - lastAlive >= min(interval, 5_000_000_000) else { return }
         guard commitStarted == 0 || now.monotonic - commitStarted < interval else { return }
         lastAlive = now.monotonic
         options.notifier.alive()
+    }
+
+    /// Often enough to be looked at, seldom enough to cost the manager nothing.
+    private static let statusInterval: UInt64 = 2_000_000_000
+
+    /// The line of `systemctl status`, when it changed.
+    private func tellStatus(_ now: Instant) {
+        lastStatus = now.monotonic
+        guard options.notifier.isHeard, drainDeadline == 0 else { return }
+        let before = figures.text
+        figures.look(at: server.pointee, now)
+        if figures.text != before { options.notifier.status(figures.text) }
     }
 
     /// Closes peers that take what they are owed too slowly: each holds a place and memory. In every stretch of
@@ -443,7 +475,8 @@ public final class EventLoop {
     private func segmentPrepared(_ number: UInt32, _ error: StorageError?) {
         if let error {
             if !server.pointee.pipeline.isFull {
-                options.log("journal: no room for segment \(number): \(String(cString: strerror(error.errno)))")
+                let text = "journal: no room for segment \(number): \(String(cString: strerror(error.errno)))"
+                options.log(LogLine(.warning, "no_room", "purserd: \(text)", fields(error)))
             }
             // Nothing was promised yet: it is tried again, as when there is no space. Without a descriptor or memory, too.
             guard [ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM].contains(error.errno) else {

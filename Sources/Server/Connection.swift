@@ -19,6 +19,8 @@ public enum PeerKind: UInt8, Sendable {
 struct Mark {
     var batch: UInt64
     var end: Int
+    /// When the last of what it answers arrived.
+    var since: UInt64
 }
 
 enum Dialect: UInt8 {
@@ -190,7 +192,7 @@ public struct Connection: ~Copyable {
         } else if let last = marks.last, last.batch >= batch {
             marks[marks.count - 1].end = output.count
         } else {
-            marks.append(Mark(batch: batch, end: output.count))
+            marks.append(Mark(batch: batch, end: output.count, since: lastActivity))
         }
     }
 
@@ -203,10 +205,11 @@ public struct Connection: ~Copyable {
     }
 
     /// Releases what waited for batches up to `batch`.
-    mutating func release(through batch: UInt64) {
+    mutating func release(through batch: UInt64, at now: UInt64, _ latency: inout LatencyHistogram) {
         var done = 0
         while done < marks.count, marks[done].batch <= batch {
             releasable = marks[done].end
+            latency.observe(now &- marks[done].since)
             done += 1
         }
         if done > 0 { marks.removeFirst(done) }

@@ -327,6 +327,7 @@ extension Server {
         case .unknown: break
         }
         metrics.unauthorized += 1
+        noteRefusal(context, 401, "unauthorized")
         let looksLikeKey = key.count > 3 && key[2] == 0x5F && key[1] == 0x6B && (key[0] == 0x73 || key[0] == 0x63)
         failPlainly(&context, 401, "unauthorized", looksLikeKey ? "Invalid API key" : "Authentication required")
         return false
@@ -360,6 +361,7 @@ extension Server {
         detail: (inout ByteWriter) -> Void = { _ in }
     ) {
         let requestID = context.requestID
+        if status >= 500 { noteRefusal(context, status, code) }
         answer(&context, status, wait: wait, retryAfter: status == 503 ? 1 : 0) { output in
             output.append("{\"error\":{\"code\":\"")
             output.append(code)

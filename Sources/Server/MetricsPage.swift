@@ -97,10 +97,10 @@ struct MetricsPage {
         output.appendDecimal(Int128(clockBehind), places: 9)
         output.append("\n")
         counter(&output, "purser_commits_total", "Batches made durable.", server.commits)
-        head(&output, "purser_commit_seconds_total", "counter", "Time spent writing and syncing.")
-        output.append("purser_commit_seconds_total ")
-        output.appendDecimal(Int128(server.commitNanoseconds), places: 9)
-        output.append("\n")
+        head(&output, "purser_commit_seconds", "histogram", "Time that writing and syncing a batch took.")
+        server.commitLatency.write("purser_commit_seconds", to: &output)
+        head(&output, "purser_answer_seconds", "histogram", "Time from a request's last byte until it was durable and its answer could go.")
+        server.answerLatency.write("purser_answer_seconds", to: &output)
         counter(&output, "purser_journal_bytes_total", "Bytes of journal made durable since start.", committedBytes)
         gauge(&output, "purser_journal_pending_bytes", "Bytes sealed and not yet durable.", UInt64(pendingBytes))
         gauge(&output, "purser_journal_segment", "Number of the segment in use.", UInt64(segment))
@@ -124,6 +124,32 @@ struct MetricsPage {
         counter(&output, "purser_dedup_failures_total", "Times a file of keys could not be written or read.", dedup.counters.failures)
         gauge(&output, "purser_names", "Distinct names in the books.", UInt64(strings))
         gauge(&output, "purser_customers", "Customers known.", UInt64(customers))
+        writeHost(to: &output)
+    }
+
+    /// What the runtime saw about a second ago.
+    private func writeHost(to output: inout ByteWriter) {
+        let host = server.host
+        gauge(&output, "purser_disk_size_bytes", "Size of the file system of the state directory.", host.diskBytes)
+        gauge(&output, "purser_disk_free_bytes", "Room left on it for the daemon.", host.diskFreeBytes)
+        head(&output, "purser_log_lines_total", "counter", "Lines for the log since start, those left out included.")
+        line(&output, "purser_log_lines_total{level=\"error\"}", host.errors)
+        line(&output, "purser_log_lines_total{level=\"warning\"}", host.warnings)
+        head(&output, "purser_last_error_timestamp_seconds", "gauge", "When the last line of level error or warning was; 0 when none was.")
+        output.append("purser_last_error_timestamp_seconds{kind=")
+        output.append(jsonString: host.lastKind ?? "none")
+        output.append("} ")
+        output.appendDecimal(Int128(host.lastAt.nanoseconds), places: 9)
+        output.append("\n")
+        gauge(&output, "process_resident_memory_bytes", "Resident memory.", host.residentBytes)
+        head(&output, "process_cpu_seconds_total", "counter", "User and system processor time.")
+        output.append("process_cpu_seconds_total ")
+        output.appendDecimal(Int128(host.cpuNanoseconds), places: 9)
+        output.append("\n")
+        head(&output, "process_start_time_seconds", "gauge", "When this process started to serve, since 1970.")
+        output.append("process_start_time_seconds ")
+        output.appendDecimal(Int128(host.startedAt.nanoseconds), places: 9)
+        output.append("\n")
     }
 
     private func head(_ output: inout ByteWriter, _ name: StaticString, _ type: StaticString, _ help: StaticString) {

@@ -249,7 +249,7 @@ extension Server {
         if let job = job as? KeyJob { return finishKeyJob(job, at: instant) }
         guard let job = job as? RetentionJob else { return nil }
         let before = retention.firstSegment
-        if let line = retention.finished(job.result, now: instant.monotonic) { notices.append(line) }
+        if let line = retention.finished(job.result, now: instant.monotonic) { notices.append(Notice("retention", line)) }
         guard retention.firstSegment != before else { return nil }
         // From here on nothing of the loop looks into them; the projection is told by whoever asks `keptFrom`.
         ledger.forgetResponses(before: retention.keptFrom)

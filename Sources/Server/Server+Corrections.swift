@@ -153,7 +153,7 @@ extension Server {
     private mutating func note(_ job: CorrectionJob, _ answer: QueryAnswer) {
         guard answer.status == 200 else {
             guard job.requester == nil else { return }
-            notices.append("prices: \(answer.message)")
+            notices.append(Notice("prices", "prices: \(answer.message)"))
             // What waits for its price is not forgotten because the books were busy or full.
             if case .reprice(_, .pricing, _) = job.work { pricingRetry = now.monotonic + Server.pricingPause }
             return
@@ -161,11 +161,13 @@ extension Server {
         switch job.work {
         case .void: break
         case .catalogue(_, _, _, let dryRun):
-            if !dryRun { notices.append("prices: \(ledger.priceBookVersion) is in force, \(ledger.priceRowCount) rows") }
+            guard !dryRun else { break }
+            notices.append(Notice("prices", "prices: \(ledger.priceBookVersion) is in force, \(ledger.priceRowCount) rows"))
         case .reprice, .reverse:
             guard job.run > 0 else { return }
             let run = ledger.runs[Int(job.run) - 1]
-            notices.append("run \(job.run): \(run.events) events corrected, \(run.newlyPriced) of them had no cost before")
+            let text = "run \(job.run): \(run.events) events corrected, \(run.newlyPriced) of them had no cost before"
+            notices.append(Notice("corrections", text))
         }
     }
 

@@ -131,7 +131,7 @@ public struct Server: ~Copyable {
     /// `http://127.0.0.1:7787`, where this machine's browsers reach the daemon; nil when they do not.
     public var pageAddress: String?
     /// What the operator should know; the runtime logs it.
-    var notices: [String] = []
+    var notices: [Notice] = []
     /// What is unpriced has been looked at since the start.
     var pricedAtStart = false
     /// Monotonic time from which pricing what is unpriced is tried again; 0 when nothing failed.
@@ -357,7 +357,7 @@ public struct Server: ~Copyable {
         for k in 0..<waiting.count {
             let id = waiting[k]
             guard let connection = connection(id) else { continue }
-            connection.pointee.release(through: number)
+            connection.pointee.release(through: number, at: instant.monotonic, &metrics.answerLatency)
             markDirty(id.index)
             if connection.pointee.marks.isEmpty {
                 connection.pointee.isWaiting = false
@@ -539,13 +539,15 @@ public struct Server: ~Copyable {
     }
 
     /// What the operator should know since the last call.
-    public mutating func takeNotices() -> [String] {
+    public mutating func takeNotices() -> [Notice] {
         guard !notices.isEmpty else { return [] }
         defer { notices = [] }
         return notices
     }
 
-    public mutating func recordCommit(nanoseconds: UInt64) { metrics.commitNanoseconds += nanoseconds }
+    public mutating func recordCommit(nanoseconds: UInt64) { metrics.commitLatency.observe(nanoseconds) }
+
+    public mutating func recordHost(_ figures: HostFigures) { metrics.host = figures }
 
     public mutating func recordProjection(position: JournalPosition) {
         let moves = position != projectionPosition || position >= pipelineBox.pointee.durableEnd
@@ -564,6 +566,7 @@ public struct Server: ~Copyable {
 
     /// No more requests are read; connections close when what they are owed has been written.
     public mutating func drain() {
+        if firstKey?.isLent == true { recordStart() }
         draining = true
         stopLane()
         for index in 0..<nextSlot where generations[Int(index)] & 1 == 1 && !slots[Int(index)].closing {

@@ -19,7 +19,13 @@ public struct ServerMetrics: Sendable {
     public var badFrames: UInt64 = 0
     public var refusedForRoom: UInt64 = 0
     public var unauthorized: UInt64 = 0
-    public var commitNanoseconds: UInt64 = 0
+    public var commitNanoseconds: UInt64 { commitLatency.nanoseconds }
+    /// Of each batch: writing and syncing.
+    public var commitLatency = LatencyHistogram()
+    /// From the last byte of a request until its answer may leave, for answers that wait for a batch: once for all that wait for
+    /// the same one on a connection.
+    public var answerLatency = LatencyHistogram()
+    public var host = HostFigures()
     public var corrections: UInt64 = 0
     public init() {}
 }

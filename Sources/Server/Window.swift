@@ -4,14 +4,19 @@ public import Core
 internal import Journal
 internal import Ledger
 
-/// The key made at the first start, to be recorded with the first chance.
+/// The key made at the first start, or one the operator brought, to be recorded with the first chance.
 public struct FirstKey: Sendable {
     public var digest: Digest
     public var hint: [UInt8]
+    public var name: String
+    /// The next start may come without it: it is recorded before this one ends, however short it was.
+    public var isLent: Bool
 
-    public init(digest: Digest, hint: [UInt8]) {
+    public init(digest: Digest, hint: [UInt8], name: String = "first", isLent: Bool = false) {
         self.digest = digest
         self.hint = hint
+        self.name = name
+        self.isLent = isLent
     }
 }
 
@@ -53,7 +58,7 @@ extension Server {
         guard pipelineBox.pointee.makeRoom(firstSequence: ledger.nextSequence, now: now.wall) == .ready else { return }
         if let key = firstKey {
             _ = ledger.createKey(
-                digest: key.digest, hint: key.hint, name: Array("first".utf8), scopes: KeyScope.all, at: now.wall,
+                digest: key.digest, hint: key.hint, name: Array(key.name.utf8), scopes: KeyScope.all, at: now.wall,
                 into: &pipelineBox.pointee.openBatch().pointee)
             firstKey = nil
         }

@@ -1,7 +1,9 @@
 // Build: what this binary is.
 
+import Core
+
 enum Build {
-    static let version = "purser 0.1.0"
+    static let version = "purser " + Version.text
     /// How the tool calls itself to a web server.
-    static let agent = "purser/0.1.0"
+    static let agent = "purser/" + Version.text
 }

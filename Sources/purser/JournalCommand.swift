@@ -9,9 +9,9 @@ import Journal
 struct JournalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "journal",
-        abstract: "Verify, dump or measure the journal of a state directory.",
+        abstract: "Verify, dump, measure or copy the journal of a state directory.",
         discussion: "Reads only; the daemon may be running. What it is writing at that moment does not count yet.",
-        subcommands: [Verify.self, Dump.self, Stats.self]
+        subcommands: [Verify.self, Dump.self, Stats.self, Copy.self]
     )
 
     struct Place: ParsableArguments {

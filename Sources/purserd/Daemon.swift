@@ -12,7 +12,7 @@ import Server
 import Settings
 
 enum Daemon {
-    static func run(_ options: CommandLineOptions) -> ExitStatus {
+    static func run(_ options: CommandLineOptions, _ notifier: ServiceNotifier) -> ExitStatus {
         let configuration: Configuration
         let files: [PriceTexts.Text]
         let book: PriceBook
@@ -21,7 +21,7 @@ enum Daemon {
             files = try Prices.files(configuration)
             book = try Prices.book(files)
         } catch {
-            Log.line("purserd: \(error.text)")
+            Log.error("configuration", "purserd: \(error.text)")
             return .usage
         }
         if options.check {
@@ -36,32 +36,32 @@ enum Daemon {
         } catch let error as LockError {
             switch error {
             case .held(let process):
-                Log.line("purserd: \(configuration.state) is in use by another purserd\(process.map { " (process \($0))" } ?? "")")
-            case .storage(let cause): Log.line("purserd: \(cause.file): \(String(cString: strerror(cause.errno)))")
+                let holder = process.map { " (process \($0))" } ?? ""
+                Log.error("state", "purserd: \(configuration.state) is in use by another purserd\(holder)")
+            case .storage(let cause): Log.error("state", "purserd: \(cause.file): \(String(cString: strerror(cause.errno)))")
             }
             return .state
         } catch let error as StorageError {
-            Log.line("purserd: \(error.file): \(String(cString: strerror(error.errno)))")
+            Log.error("state", "purserd: \(error.file): \(String(cString: strerror(error.errno)))")
             return .state
         } catch {
-            Log.line("purserd: \(configuration.state) cannot be used")
+            Log.error("state", "purserd: \(configuration.state) cannot be used")
             return .state
         }
         guard let descriptors = DescriptorLimit.raise() else {
-            Log.line("purserd: the limit of open files (ulimit -n) must be more than \(Limits.reservedDescriptors)")
+            Log.error("limits", "purserd: the limit of open files (ulimit -n) must be more than \(Limits.reservedDescriptors)")
             return .usage
         }
         StopRequest.watch()
-        let status = serve(configuration, files, book, options, descriptors)
+        let status = serve(configuration, files, book, options, descriptors, notifier)
         lock.unlock()
         return status
     }
 
     private static func serve(
         _ configuration: Configuration, _ files: [PriceTexts.Text], _ book: PriceBook, _ options: CommandLineOptions,
-        _ descriptors: DescriptorLimit
+        _ descriptors: DescriptorLimit, _ notifier: ServiceNotifier
     ) -> ExitStatus {
-        let notifier = ServiceNotifier()
         var progress = StartProgress(notifier)
         let storage = FileStorage(directory: FileStorage.journalDirectory(of: configuration.state))
         let newID = JournalID.random()
@@ -69,7 +69,7 @@ enum Daemon {
         do throws(StorageError) {
             keys = try openKeys(configuration, storage, newID)
         } catch {
-            Log.line("purserd: \(error.file): \(String(cString: strerror(error.errno)))")
+            Log.error("state", "purserd: \(error.file): \(String(cString: strerror(error.errno)))")
             return .state
         }
         var ledger = Ledger(
@@ -104,12 +104,15 @@ enum Daemon {
             try ledger.usePrices(files: files, builtIn: book)
         } catch {
             // The files were read on their own before: it is a price of the API that they do not go with.
-            Log.line("purserd: \(error.description), in \(configuration.pricesDirectory) and through the API: take it out of the file")
+            let places = "in \(configuration.pricesDirectory) and through the API"
+            Log.error("prices", "purserd: \(error.description), \(places): take it out of the file")
             return .usage
         }
         keys.removeLeftOver()
         if recovered.cutBytes > 0 {
-            Log.line("journal: cut \(recovered.cutBytes) bytes of an unfinished batch that was never acknowledged")
+            Log.notice(
+                "cut", "journal: cut \(recovered.cutBytes) bytes of an unfinished batch that was never acknowledged",
+                [("BYTES", "\(recovered.cutBytes)")])
         }
 
         var serverOptions = ServerOptions()
@@ -132,24 +135,21 @@ enum Daemon {
         server.retention = retention
         server.startedAt = EventLoop.now
 
-        let keyPath = configuration.state + "/api-key"
-        var firstKey: (key: [UInt8], digest: Digest)?
-        if server.ledger.keys.records.isEmpty {
-            let key = existingKey(keyPath) ?? ApiKey.make()
-            guard writeKey(key, to: keyPath) else {
-                Log.line("purserd: \(keyPath): \(String(cString: strerror(errno)))")
-                return .state
-            }
-            firstKey = (key, key.withUnsafeBytes { Digest(sha256: $0) })
+        let firstKey: StartKey?
+        do throws(StartKeyError) {
+            firstKey = try StartKey.find(configuration, server.ledger.keys)
+        } catch {
+            Log.error("key", "purserd: \(error.text)")
+            return error.status
         }
-        if let firstKey { server.firstKey = FirstKey(digest: firstKey.digest, hint: ApiKey.hint(firstKey.key)) }
+        server.firstKey = firstKey?.first
 
         let version = server.ledger.priceBookVersion
         var runtime = RuntimeOptions()
         runtime.segmentBytes = configuration.segmentBytes
         runtime.notifier = notifier
         runtime.isStopped = { StopRequest.isThere }
-        runtime.inherited = inheritedSockets()
+        runtime.inherited = InheritedSocket.take()
         runtime.listen = runtime.inherited.isEmpty || !options.listen.isEmpty ? configuration.listen : []
         runtime.periodic = PriceRefresh.work(configuration)
         let state = configuration.state
@@ -158,23 +158,28 @@ enum Daemon {
             guard statvfs(state, &found) == 0 else { return nil }
             return (UInt64(found.f_bavail) * UInt64(found.f_frsize), UInt64(found.f_blocks) * UInt64(found.f_frsize))
         }
-        runtime.log = { Log.line("purserd: \($0)") }
+        runtime.log = { Log.write($0) }
+        runtime.host = { [state = configuration.state] in Host.figures(state) }
         runtime.ready = { server, addresses in
             server.pageAddress = addresses.lazy.compactMap(pageAddress).first
-            if firstKey != nil {
-                Log.line("purserd: made an API key; it is in \(keyPath)")
+            if let firstKey {
+                Log.notice("key", "purserd: \(firstKey.said)")
                 // Once, and not for long: whoever reads the log later finds nothing that opens.
                 if let link = server.firstLink(at: EventLoop.instant) {
-                    Log.line("purserd: the dashboard, once and within \(Limits.signInLinkMinutes) minutes: \(link)")
+                    Log.notice("link", "purserd: the dashboard, once and within \(Limits.signInLinkMinutes) minutes: \(link)")
                 }
             }
             let places = addresses.map(\.description).joined(separator: ", ")
             let known = "\(recovered.events) events; prices \(version)"
             if descriptors.connections < Limits.connections {
                 let files = descriptors.descriptors
-                Log.line("purserd: at most \(descriptors.connections) connections: \(files) files may be open (ulimit -n)")
+                Log.warning(
+                    "limits", "purserd: at most \(descriptors.connections) connections: \(files) files may be open (ulimit -n)",
+                    [("CONNECTIONS", "\(descriptors.connections)")])
             }
-            Log.line("purserd \(Version.text) ready on \(places); state \(configuration.state); \(known)")
+            Log.info(
+                "ready", "purserd \(Version.text) ready on \(places); state \(configuration.state); \(known)",
+                [("VERSION", Version.text), ("EVENTS", "\(recovered.events)"), ("PRICES", version)])
         }
         runtime.reload = { server in
             do throws(ConfigurationError) {
@@ -189,9 +194,10 @@ enum Daemon {
                 server.reconfigure(
                     corsOrigins: fresh.corsOrigins, dedupWindow: fresh.dedupWindow, journalRetention: fresh.journalRetention,
                     socketRules: fresh.socketRules, dashboardOrigins: fresh.dashboardOrigins)
-                Log.line("purserd: reloaded; prices \(server.ledger.priceBookVersion), \(server.ledger.priceRowCount) rows")
+                let prices = server.ledger.priceBookVersion
+                Log.notice("reloaded", "purserd: reloaded; prices \(prices), \(server.ledger.priceRowCount) rows", [("PRICES", prices)])
             } catch {
-                Log.line("purserd: not reloaded, going on as before: \(error.text)")
+                Log.error("not_reloaded", "purserd: not reloaded, going on as before: \(error.text)")
             }
         }
         let journal = recovered.tail.id
@@ -202,13 +208,13 @@ enum Daemon {
         ) { Books(state: state, storage: storage, journal: journal) }
         switch loop.run() {
         case .clean:
-            Log.line("purserd: stopped")
+            Log.info("stopped", "purserd: stopped")
             return .clean
         case .listen(let message):
-            Log.line("purserd: \(message)")
+            Log.error("listen", "purserd: \(message)")
             return .usage
         case .resources(let message):
-            Log.line("purserd: \(message)")
+            Log.error("resources", "purserd: \(message)")
             return .state
         case .storage:
             return .storage
@@ -225,7 +231,7 @@ enum Daemon {
     /// Told to stop while the journal is read: nothing was begun that would have to be ended, and the kernel gives the lock back.
     private static func stopEarly(_ notifier: ServiceNotifier) -> Never {
         notifier.stopping()
-        Log.line("purserd: stopped while the journal was read")
+        Log.info("stopped", "purserd: stopped while the journal was read")
         exit(ExitStatus.clean.rawValue)
     }
 
@@ -253,7 +259,7 @@ enum Daemon {
         let keys = try KeyStore(
             FileStorage(directory: FileStorage.keysDirectory(of: configuration.state)), journal: id, batches: JournalBatches(journal),
             newSeed: SystemRandom.next())
-        for complaint in keys.complaints { Log.line("keys: \(complaint); what it held comes from the journal") }
+        for complaint in keys.complaints { Log.warning("keys", "keys: \(complaint); what it held comes from the journal") }
         return keys
     }
 
@@ -261,66 +267,19 @@ enum Daemon {
         let place = FileStorage.journalDirectory(of: configuration.state)
         switch error {
         case .storage(let cause):
-            Log.line("purserd: \(place)/\(cause.file): \(String(cString: strerror(cause.errno)))")
+            Log.error("journal", "purserd: \(place)/\(cause.file): \(String(cString: strerror(cause.errno)))", [("FILE", cause.file)])
             return .state
         case .visitor(let cause as StorageError):
-            Log.line(
+            Log.error(
+                "keys",
                 "purserd: \(FileStorage.keysDirectory(of: configuration.state))/\(cause.file): \(String(cString: strerror(cause.errno)))")
             return .state
         case .visitor(let inner as JournalError):
             return failed(inner, configuration)
         case .damage, .unsupported, .visitor:
-            Log.line("purserd: journal damaged: \(place)/\(error)")
-            Log.line("purserd: nothing was changed; `purser journal verify --state \(configuration.state)` tells more")
+            Log.error("damaged", "purserd: journal damaged: \(place)/\(error)")
+            Log.error("damaged", "purserd: nothing was changed; `purser journal verify --state \(configuration.state)` tells more")
             return .damaged
         }
-    }
-
-    // MARK: The first key
-
-    /// A key left in the file by a first start that did not get as far as recording it.
-    private static func existingKey(_ path: String) -> [UInt8]? {
-        guard let bytes = readFile(path) else { return nil }
-        let text = Array(bytes.prefix { $0 > 0x20 })
-        return text.count == 40 && text.starts(with: "sk_live_".utf8) ? text : nil
-    }
-
-    /// Writes the key for its owner's eyes only, durably.
-    private static func writeKey(_ key: [UInt8], to path: String) -> Bool {
-        let temporary = path + ".new"
-        unlink(temporary)
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(0o600))
-        guard descriptor >= 0 else { return false }
-        let bytes = key + [0x0A]
-        guard write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
-            close(descriptor)
-            return false
-        }
-        close(descriptor)
-        guard rename(temporary, path) == 0 else { return false }
-        // The journal keeps its digest only: were the name lost with the power, nobody would have the key.
-        let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
-        do throws(StorageError) { try FileStorage(directory: folder).syncDirectory() } catch {
-            errno = error.errno
-            return false
-        }
-        return true
-    }
-
-    // MARK: Socket activation
-
-    /// The sockets the service manager passed (sd_listen_fds(3)): from 3 on, if they are meant for this process.
-    private static func inheritedSockets() -> [Int32] {
-        defer {
-            unsetenv("LISTEN_PID")
-            unsetenv("LISTEN_FDS")
-            unsetenv("LISTEN_FDNAMES")
-        }
-        guard let process = getenv("LISTEN_PID"), Int32(String(cString: process)) == getpid(), let count = getenv("LISTEN_FDS"),
-            let number = Int32(String(cString: count)), number > 0, number <= 16
-        else { return [] }
-        let descriptors = (3..<3 + number).map { Int32($0) }
-        for descriptor in descriptors { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
-        return descriptors
     }
 }

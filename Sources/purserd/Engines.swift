@@ -26,12 +26,12 @@ final class Books: QueryEngine {
     init(state: String, storage: FileStorage, journal: JournalID) {
         do throws(ProjectionError) {
             projection = try Projection(path: state + "/books.db", storage: storage, journal: journal)
-            if let reason = projection?.stats().rebuildReason { Log.line("books: made anew from the journal: \(reason)") }
+            if let reason = projection?.stats().rebuildReason { Log.warning("books", "books: made anew from the journal: \(reason)") }
             rebuilds = projection?.stats().rebuilds ?? 0
         } catch {
             projection = nil
             rebuilds = 0
-            Log.line("books: \(error.description)")
+            Log.error("books", "books: \(error.description)")
         }
     }
 
@@ -60,10 +60,10 @@ final class Books: QueryEngine {
         let stats = projection?.stats()
         if let stats, stats.rebuilds != rebuilds {
             rebuilds = stats.rebuilds
-            Log.line("books: made anew from the journal: \(stats.rebuildReason ?? "")")
+            Log.warning("books", "books: made anew from the journal: \(stats.rebuildReason ?? "")")
         }
         let error = stats?.lastError
-        if let error, error != reported { Log.line("books: \(error)") }
+        if let error, error != reported { Log.error("books", "books: \(error)") }
         reported = error
     }
 

@@ -37,7 +37,7 @@ enum PriceRefresh {
                 switch outcome {
                 case .bytes(let bundle): server.submitCatalogue(bundle, at: instant)
                 case .nothing: break
-                case .failed(let message): Log.line("prices: not refreshed: \(message)")
+                case .failed(let message): Log.warning("prices", "prices: not refreshed: \(message)")
                 }
             })
     }

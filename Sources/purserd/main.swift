@@ -7,8 +7,9 @@ import Settings
 
 switch CommandLineOptions.parse(Array(CommandLine.arguments.dropFirst())) {
 case .failure(let message):
-    Log.line("purserd: \(message.text)")
-    Log.line("usage: " + CommandLineOptions.usage)
+    Log.error("usage", "purserd: \(message.text)")
+    Log.error("usage", "usage: " + CommandLineOptions.usage)
+    ExitStatus.usage.tell(ServiceNotifier())
     exit(ExitStatus.usage.rawValue)
 case .success(let options):
     if options.help {
@@ -20,5 +21,8 @@ case .success(let options):
         print("purserd \(Version.text)")
         exit(0)
     }
-    exit(Daemon.run(options).rawValue)
+    let notifier = ServiceNotifier()
+    let status = Daemon.run(options, notifier)
+    status.tell(notifier)
+    exit(status.rawValue)
 }

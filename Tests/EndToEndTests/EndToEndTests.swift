@@ -178,6 +178,16 @@ struct DashboardTests {
     @Test func theStatusAndThePricesAreWhatTheyAre() throws { try scenario("looked_at") }
 }
 
+/// What the units in `systemd/` rely on.
+struct UnitTests {
+    @Test func theLogIsForPeopleAndMachines() throws { try scenario("log_lines") }
+    @Test func theStatusShowsLiveFigures() throws { try scenario("status_figures") }
+    @Test func aKeyMayBeACredential() throws { try scenario("credential_key") }
+    @Test func inheritedSocketsHaveNames() throws { try scenario("sockets_by_name") }
+    @Test func theExampleConfigurationIsRight() throws { try scenario("example_configuration") }
+    @Test func aJournalCanBeCopiedWhileItGrows() throws { try scenario("journal_copied") }
+}
+
 struct ProcessTests {
     @Test func theCommandLineSaysWhatIsWrong() throws { try scenario("command_line") }
     @Test func aBadConfigurationIsNamedByLine() throws { try scenario("configuration") }

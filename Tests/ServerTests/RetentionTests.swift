@@ -248,7 +248,7 @@ private final class World {
         host.disk.fill(true)
         host.server.recordBooks(durable: host.durableEnd, keptFrom: .start)
         try host.settle()
-        var notices = host.server.takeNotices().filter { $0.contains("cannot be dropped") }
+        var notices = host.server.takeNotices().filter { $0.text.contains("cannot be dropped") }
         #expect(notices.count == 1 && !dropped(host))
         host.wait(61)
         try host.settle()
@@ -257,6 +257,6 @@ private final class World {
         host.wait(61)
         try host.settle()
         notices = host.server.takeNotices()
-        #expect(dropped(host) && notices.contains { $0.contains("are condensed") })
+        #expect(dropped(host) && notices.contains { $0.text.contains("are condensed") })
     }
 }

@@ -426,7 +426,7 @@ def check_metrics(case, page, before=None):
             last = match[2]
             continue
         match = re.fullmatch(
-            r'([a-z_:][a-z0-9_:]*)(\{[a-z_]+="[a-z0-9_+.]*"(?:,[a-z_]+="[a-z0-9_+.]*")*\})? (-?[0-9.]+(?:e[+-]?[0-9]+)?)', line
+            r'([a-z_:][a-z0-9_:]*)(\{[a-z_]+="(?:[a-z0-9_.]*|\+Inf)"(?:,[a-z_]+="[a-z0-9_.]*")*\})? (-?[0-9.]+(?:e[+-]?[0-9]+)?)', line
         )
         if not case.expect(match, f"metrics: {line!r}"):
             continue

@@ -30,6 +30,7 @@ import storage_scenarios  # noqa: E402
 import service_scenarios  # noqa: E402
 import size_scenarios  # noqa: E402
 import tool_scenarios  # noqa: E402
+import unit_scenarios  # noqa: E402
 import hostile_scenarios  # noqa: E402
 import wire_scenarios  # noqa: E402
 
@@ -53,6 +54,7 @@ for module in (
     wire_scenarios,
     network_scenarios,
     service_scenarios,
+    unit_scenarios,
     hostile_scenarios,
     size_scenarios,
     dashboard_scenarios,
