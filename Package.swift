@@ -81,11 +81,11 @@ let package = Package(
 
         // Rooms that touch the world.
         .target(name: "Fetch", dependencies: ["CCurl", "Core"], swiftSettings: settings),
-        .target(name: "FileStorage", dependencies: ["Journal", "Core"], swiftSettings: settings),
+        .target(name: "FileStorage", dependencies: ["CLinux", "Journal", "Core"], swiftSettings: settings),
         .target(name: "Projection", dependencies: ["CSQLite", "Core", "Journal", "Pricing"], swiftSettings: settings),
         .target(
             name: "Runtime",
-            dependencies: ["CUV", "FileStorage", "Server", "Journal", "Core"],
+            dependencies: ["CUV", "CLinux", "FileStorage", "Server", "Journal", "Core"],
             swiftSettings: settings
         ),
         .target(name: "Settings", dependencies: ["Runtime", "Server", "Toml", "Core"], swiftSettings: settings),

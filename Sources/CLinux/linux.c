@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -44,6 +45,27 @@ int purser_epoll_wait(int epoll, purser_ready *ready, int64_t nanoseconds) {
     }
     return count;
 }
+
+int purser_set_direct(int fd, int on) {
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0) return -1;
+    return fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT);
+}
+
+int purser_alarm_open(void) { return timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC); }
+
+int purser_alarm_set(int alarm, uint64_t at) {
+    struct itimerspec moment = {.it_value = {.tv_sec = (time_t)(at / 1000000000), .tv_nsec = (long)(at % 1000000000)}};
+    return timerfd_settime(alarm, TFD_TIMER_ABSTIME, &moment, NULL);
+}
+
+void purser_alarm_heard(int alarm) {
+    uint64_t count;
+    // Nothing to be read means that it was set anew meanwhile.
+    if (read(alarm, &count, sizeof count) < 0) return;
+}
+
+void purser_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0UL, 0UL, 0UL); }
 
 int purser_open_direct(const char *path) { return open(path, O_RDWR | O_DIRECT | O_CLOEXEC); }
 

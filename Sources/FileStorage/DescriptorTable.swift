@@ -12,6 +12,8 @@ struct DescriptorTable: ~Copyable {
 
     private struct Entry {
         var file = ""
+        /// Opened to write past the page cache.
+        var isDirect = false
         var descriptor: Int32 = -1
         var users = 0
         var lastUse: UInt64 = 0
@@ -23,17 +25,17 @@ struct DescriptorTable: ~Copyable {
     private var uses: UInt64 = 0
 
     /// Lends the descriptor of an open file.
-    mutating func take(_ file: String) -> Slot? {
-        for index in entries.indices where entries[index].descriptor >= 0 && !entries[index].isForgotten && entries[index].file == file {
-            return lend(index)
+    mutating func take(_ file: String, direct: Bool = false) -> Slot? {
+        for index in entries.indices where entries[index].descriptor >= 0 && !entries[index].isForgotten {
+            if entries[index].isDirect == direct, entries[index].file == file { return lend(index) }
         }
         return nil
     }
 
     /// Keeps a descriptor and lends it. When the same file was opened meanwhile, that one is lent and this one closed.
     /// nil when every slot is in use; then the caller keeps the descriptor.
-    mutating func insert(_ file: String, _ descriptor: Int32) -> Slot? {
-        if let present = take(file) {
+    mutating func insert(_ file: String, _ descriptor: Int32, direct: Bool = false) -> Slot? {
+        if let present = take(file, direct: direct) {
             close(descriptor)
             return present
         }
@@ -47,7 +49,7 @@ struct DescriptorTable: ~Copyable {
         }
         guard let best else { return nil }
         if entries[best].descriptor >= 0 { close(entries[best].descriptor) }
-        entries[best] = Entry(file: file, descriptor: descriptor)
+        entries[best] = Entry(file: file, isDirect: direct, descriptor: descriptor)
         return lend(best)
     }
 

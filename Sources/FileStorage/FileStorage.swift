@@ -5,7 +5,13 @@
 // read. An interrupted call is made again; a short write is continued until the kernel says why it stopped. A sync is never
 // made again, an interrupted one included: Linux hands a write-back error out once, and a sync that ends with EINTR takes it
 // along unseen (`file_write_and_wait_range` reports the first of two errors and forgets both).
+//
+// Durable writes go past the page cache (`O_DIRECT`, `RWF_DSYNC`), and so do the zeros of a new segment: the pages would be
+// copied, written back and thrown away for nothing, and on a machine whose memory is not in use yet each costs microseconds to get.
+// Who reads the journal reads through the cache, which the kernel keeps in line with such writes. Where the file system
+// refuses, before anything was written, it is a write through the cache and an `fdatasync`, from then on.
 
+internal import CLinux
 internal import Core
 internal import Glibc
 public import Journal
@@ -21,6 +27,10 @@ public final class FileStorage: Storage {
     public let directory: String
     public let access: Access
     private let table = Mutex(DescriptorTable())
+    private let cannotWriteDirectly = Atomic<Bool>(false)
+
+    /// Whether the file system takes durable writes past the page cache, as far as was tried.
+    public var writesDirectly: Bool { !cannotWriteDirectly.load(ordering: .relaxed) }
 
     /// Works on an existing directory; `makeStateDirectory` makes one.
     public init(directory: String, access: Access = .readWrite) {
@@ -38,17 +48,22 @@ public final class FileStorage: Storage {
 
     // MARK: - Descriptors
 
+    /// `body` gets -1 when `direct` is asked for and the file system has no way past the page cache.
     private func withDescriptor<R>(
-        _ file: String, _ body: (Int32) throws(StorageError) -> R
+        _ file: String, direct: Bool = false, _ body: (Int32) throws(StorageError) -> R
     ) throws(StorageError) -> R {
-        if let slot = table.withLock({ $0.take(file) }) {
+        if let slot = table.withLock({ $0.take(file, direct: direct) }) {
             defer { table.withLock { $0.give(slot) } }
             return try body(slot.descriptor)
         }
         let flags = access == .readOnly ? O_RDONLY : O_RDWR
         let descriptor = retrying { open(path(file), flags | O_CLOEXEC) }
         guard descriptor >= 0 else { throw error(.open, file) }
-        guard let slot = table.withLock({ $0.insert(file, descriptor) }) else {
+        if direct, purser_set_direct(descriptor, 1) != 0 {
+            close(descriptor)
+            return try body(-1)
+        }
+        guard let slot = table.withLock({ $0.insert(file, descriptor, direct: direct) }) else {
             // Every slot is in use: this descriptor lives for one call.
             defer { close(descriptor) }
             return try body(descriptor)
@@ -116,6 +131,42 @@ public final class FileStorage: Storage {
         }
     }
 
+    public func writeDurably(_ file: String, at offset: Int, _ bytes: UnsafeRawBufferPointer) throws(StorageError) {
+        if writesDirectly {
+            if try writeDirectly(file, at: offset, bytes) { return }
+            cannotWriteDirectly.store(true, ordering: .relaxed)
+        }
+        try write(file, at: offset, bytes)
+        try sync(file)
+    }
+
+    /// False when the file system does not do this; then nothing was written.
+    private func writeDirectly(_ file: String, at offset: Int, _ bytes: UnsafeRawBufferPointer) throws(StorageError) -> Bool {
+        try withDescriptor(file, direct: true) { (descriptor) throws(StorageError) in
+            guard descriptor >= 0 else { return false }
+            guard let base = bytes.baseAddress else { return true }
+            var done = 0
+            var pieces = 0
+            while done < bytes.count {
+                let count = Int(purser_write_durable(descriptor, base + done, bytes.count - done, Int64(offset + done)))
+                if count < 0 {
+                    if pieces == 0, errno == EINVAL || errno == EOPNOTSUPP { return false }
+                    // An interrupted one too: its sync may have taken an error along.
+                    throw error(.write, file)
+                }
+                // A short write ends at a sector; it goes on from the block that holds it.
+                pieces += 1
+                done = done + count == bytes.count ? bytes.count : (done + count) & ~(FileStorage.blockBytes - 1)
+                guard pieces < FileStorage.mostPieces || done == bytes.count else { throw error(.write, file, EIO) }
+            }
+            return true
+        }
+    }
+
+    private static let blockBytes = 4096
+    /// Pieces that the kernel may take one durable write in.
+    private static let mostPieces = 64
+
     public func truncate(_ file: String, to size: Int) throws(StorageError) {
         try withDescriptor(file) { (descriptor) throws(StorageError) in
             guard retrying({ ftruncate(descriptor, off_t(size)) }) == 0 else { throw error(.truncate, file) }
@@ -140,7 +191,8 @@ public final class FileStorage: Storage {
         guard fsync(descriptor) == 0 else { throw error(.syncDirectory, directory) }
     }
 
-    /// Writes the zeros in pieces of 1 MiB. On failure the partial file is removed. An existing file is never touched.
+    /// Writes the zeros in pieces of 1 MiB, past the page cache where that can be done. On failure the partial file is removed. An
+    /// existing file is never touched.
     public func createZeroed(_ file: String, size: Int) throws(StorageError) {
         let descriptor = retrying { open(path(file), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(0o600)) }
         guard descriptor >= 0 else { throw error(.create, file) }
@@ -149,10 +201,16 @@ public final class FileStorage: Storage {
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, min(size, 1 << 20)), alignment: 4096)
         piece.initializeMemory(as: UInt8.self, repeating: 0)
         defer { piece.deallocate() }
+        var isDirect = size % FileStorage.blockBytes == 0 && purser_set_direct(descriptor, 1) == 0
         var offset = 0
         while offset < size, failure == nil {
             let length = min(piece.count, size - offset)
-            let code = writeAll(descriptor, UnsafeRawBufferPointer(rebasing: piece[0..<length]), at: offset)
+            let zeros = UnsafeRawBufferPointer(rebasing: piece[0..<length])
+            var code = writeAll(descriptor, zeros, at: offset)
+            if code == EINVAL, isDirect, purser_set_direct(descriptor, 0) == 0 {
+                isDirect = false
+                code = writeAll(descriptor, zeros, at: offset)
+            }
             if code != 0 { failure = error(.create, file, code) }
             offset += length
         }

@@ -35,8 +35,18 @@ public protocol Storage: Sendable {
     func write(_ file: String, at offset: Int, _ bytes: UnsafeRawBufferPointer) throws(StorageError)
     /// Makes everything written to `file` durable.
     func sync(_ file: String) throws(StorageError)
+    /// Writes all of `bytes` at `offset` and makes them durable, in one call where the disk can. Offset and length are multiples
+    /// of 4096, and so is the address of `bytes`; the file is that long already. When it throws, any of the sectors may be new.
+    func writeDurably(_ file: String, at offset: Int, _ bytes: UnsafeRawBufferPointer) throws(StorageError)
     func truncate(_ file: String, to size: Int) throws(StorageError)
     func rename(_ from: String, to: String) throws(StorageError)
     func remove(_ file: String) throws(StorageError)
     func syncDirectory() throws(StorageError)
+}
+
+extension Storage {
+    public func writeDurably(_ file: String, at offset: Int, _ bytes: UnsafeRawBufferPointer) throws(StorageError) {
+        try write(file, at: offset, bytes)
+        try sync(file)
+    }
 }

@@ -9,12 +9,20 @@ import Runtime
 /// The journal writer, for the journal thread.
 final class Committer: BatchCommitter {
     private var writer: JournalWriter<FileStorage>
+    private let storage: FileStorage
+    private var saidSlower = false
 
     init(_ storage: FileStorage, _ tail: JournalTail, segmentBytes: Int) {
+        self.storage = storage
         writer = JournalWriter(storage: storage, tail: tail, segmentBytes: segmentBytes)
     }
 
-    func commit(_ batch: UnsafeMutablePointer<BatchBuilder>) throws(StorageError) { try writer.commit(&batch.pointee) }
+    func commit(_ batch: UnsafeMutablePointer<BatchBuilder>) throws(StorageError) {
+        try writer.commit(&batch.pointee)
+        guard !storage.writesDirectly, !saidSlower else { return }
+        saidSlower = true
+        Log.line("journal: the file system takes no direct writes: each commit goes through the page cache and an fdatasync")
+    }
 }
 
 /// The projection, for the query thread. Without a usable file every query says so, and nothing else is affected.

@@ -226,7 +226,8 @@ private func judge(
         for goesOn in [false, true] {
             let storage = MemoryStorage(base)
             var scribe = try Scribe(storage)
-            storage.fail(at: 1, of: .write, code: 28, shortWrite: through)
+            // The write begins with what is there already, in the same block.
+            storage.fail(at: 1, of: .write, code: 28, shortWrite: place % 4096 + through)
             #expect(throws: StorageError.self) { try scribe.commitSamples(9..<12) }
             // The same process goes on: nothing more reaches the disk, so no record can follow the gap.
             let calls = storage.calls

@@ -106,6 +106,37 @@ private func run(_ command: String...) -> Int32 {
     #expect(try storage.size(file) == 1 << 19)
 }
 
+@Test func durableWritesAreReadBackAndWhatIsRefusedGoesThroughTheCache() throws {
+    let scratch = try Scratch()
+    let storage = FileStorage(directory: scratch.journal)
+    try storage.createZeroed("a", size: 64 * 1024)
+    let block = UnsafeMutableRawBufferPointer.allocate(byteCount: 8192, alignment: 4096)
+    defer { block.deallocate() }
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 8)
+    defer { buffer.deallocate() }
+    func expect(_ byte: UInt8, at place: Int) throws {
+        #expect(try storage.read("a", at: 0, into: buffer) == 64 * 1024)
+        #expect(buffer[place] == byte && buffer[place + 8191] == byte)
+        #expect(buffer[0..<place].allSatisfy { $0 == 0 } && buffer[(place + 8192)...].allSatisfy { $0 == 0 })
+    }
+    // Read in between, so that the cache has the pages that the next write goes past.
+    for byte in 1...3 as ClosedRange<UInt8> {
+        block.initializeMemory(as: UInt8.self, repeating: byte)
+        try storage.writeDurably("a", at: 8192, UnsafeRawBufferPointer(block))
+        try expect(byte, at: 8192)
+    }
+    // What no file system takes directly, because it begins inside a sector, is the same to whoever reads.
+    block.initializeMemory(as: UInt8.self, repeating: 0)
+    try storage.writeDurably("a", at: 8192, UnsafeRawBufferPointer(block))
+    block.initializeMemory(as: UInt8.self, repeating: 9)
+    try storage.writeDurably("a", at: 8200, UnsafeRawBufferPointer(block))
+    #expect(!storage.writesDirectly)
+    try expect(9, at: 8200)
+    #expect(throws: StorageError(operation: .open, errno: ENOENT, file: "b")) {
+        try storage.writeDurably("b", at: 0, UnsafeRawBufferPointer(block))
+    }
+}
+
 @Test func readsStopAtTheEndAndMissingFilesAreErrors() throws {
     let scratch = try Scratch()
     let storage = FileStorage(directory: scratch.journal)

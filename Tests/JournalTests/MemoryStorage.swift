@@ -15,6 +15,15 @@ final class MemoryStorage: Storage {
         var bytes: [UInt8]
     }
 
+    /// A durable write, and what readers saw in its place before.
+    struct DurableWrite {
+        var file: String
+        var offset: Int
+        var bytes: [UInt8]
+        var before: [UInt8]
+        var isAligned: Bool
+    }
+
     struct File {
         /// What readers see.
         var live: [UInt8] = []
@@ -47,6 +56,7 @@ final class MemoryStorage: Storage {
         /// Of a failing write, how many bytes get through.
         var shortWrite = 0
         var failed = 0
+        var durableWrites: [DurableWrite] = []
     }
 
     private let state = Mutex(State())
@@ -64,6 +74,7 @@ final class MemoryStorage: Storage {
     var counts: [StorageError.Operation: Int] { state.withLock { $0.counts } }
     var syncs: Int { state.withLock { $0.syncs } }
     var writes: Int { state.withLock { $0.writes } }
+    var durableWrites: [DurableWrite] { state.withLock { $0.durableWrites } }
     /// Whether the planned failure has happened.
     var hasFailed: Bool { state.withLock { $0.failed > 0 } }
 
@@ -208,6 +219,18 @@ final class MemoryStorage: Storage {
             for write in state.files[file]!.pending { state.files[file]!.persist(write.bytes[...], at: write.offset) }
             state.files[file]!.pending = []
         }
+    }
+
+    func writeDurably(_ file: String, at offset: Int, _ bytes: UnsafeRawBufferPointer) throws(StorageError) {
+        state.withLock { state in
+            let live = state.files[file]?.live ?? []
+            state.durableWrites.append(
+                DurableWrite(
+                    file: file, offset: offset, bytes: Array(bytes), before: Array(live.dropFirst(offset).prefix(bytes.count)),
+                    isAligned: UInt(bitPattern: bytes.baseAddress) % 4096 == 0))
+        }
+        try write(file, at: offset, bytes)
+        try sync(file)
     }
 
     func truncate(_ file: String, to size: Int) throws(StorageError) {

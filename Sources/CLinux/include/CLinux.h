@@ -1,6 +1,6 @@
-// Calls of the Linux kernel that Swift's Glibc module leaves out: epoll with a timeout in nanoseconds, durable and direct
-// writes, who is at the other end of a Unix socket; and memmem, which Glibc hides as a GNU extension. Results are those of
-// the calls; -1 and errno when they fail.
+// Calls of the Linux kernel that Swift's Glibc module leaves out: epoll with a timeout in nanoseconds, alarms, durable and direct
+// writes, names of threads, who is at the other end of a Unix socket; and memmem, which Glibc hides as a GNU extension. Results are
+// those of the calls; -1 and errno when they fail.
 #ifndef PURSER_LINUX_H
 #define PURSER_LINUX_H
 
@@ -29,6 +29,19 @@ int purser_epoll_change(int epoll, int fd, uint64_t token, int writes);
 int purser_epoll_remove(int epoll, int fd);
 /// Waits up to `nanoseconds` (for ever when below 0); at most PURSER_READY_MOST results at a time.
 int purser_epoll_wait(int epoll, purser_ready *ready, int64_t nanoseconds);
+
+/// Makes writes through `fd` go past the page cache, or not any more; -1 where the file system cannot.
+int purser_set_direct(int fd, int on);
+
+/// An alarm: a descriptor that becomes readable at a moment of the monotonic clock. uv's timers know whole milliseconds.
+int purser_alarm_open(void);
+/// Sets the moment, in nanoseconds.
+int purser_alarm_set(int alarm, uint64_t at);
+/// Takes notice of it: no longer readable.
+void purser_alarm_heard(int alarm);
+
+/// What `top -H` and `perf` call the calling thread: fifteen bytes at most.
+void purser_name_thread(const char *name);
 
 /// Opens a file for reading and writing past the page cache.
 int purser_open_direct(const char *path);

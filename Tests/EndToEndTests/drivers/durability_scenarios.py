@@ -237,7 +237,7 @@ def damaged_journal(case):
 
 
 def failing_sync(case):
-    """fdatasync fails once: no acknowledgement for that batch or any later one, exit 5; a restart keeps what was acknowledged."""
+    """A durable write fails once: no acknowledgement for that batch or any later one, exit 5; a restart keeps what was acknowledged."""
     if shutil.which("strace") is None:
         raise Skip("strace is not here")
     probe = subprocess.run(["strace", "-f", "-o", "/dev/null", "true"], capture_output=True, check=False)
@@ -256,7 +256,7 @@ def failing_sync(case):
                 "-e",
                 "trace=fdatasync,fsync,sync_file_range,pwritev2",
                 "-e",
-                f"inject=fdatasync:error=EIO:when={nth}",
+                f"inject=pwritev2:error=EIO:when={nth}",
             ],
         )
         acked, silent = [], 0

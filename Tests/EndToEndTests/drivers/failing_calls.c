@@ -5,10 +5,10 @@
  *     CALL@PART-OF-THE-PATH@NTH+=WHAT       that one and all after it
  *     CALL@PART-OF-THE-PATH@?FILE=WHAT      every one while FILE exists
  *
- * CALL is open, read, write, sync (fdatasync and fsync), truncate, rename, unlink. WHAT is a number (errno), `short:K` (a
- * write that takes K bytes and says so), `cut:K:E` (K bytes reach the file, the call fails with errno E), `die:K` (K bytes
- * reach the file, then SIGKILL), `wait:MS`, `lie` (a sync that does nothing and says it did). Each rule says on standard error
- * when it is first followed.
+ * CALL is open, read, write, sync (fdatasync and fsync; pwritev2 is a write and then a sync), truncate, rename, unlink. WHAT is a
+ * number (errno), `short:K` (a write that takes K bytes and says so), `cut:K:E` (K bytes reach the file, the call fails with errno
+ * E), `die:K` (K bytes reach the file, then SIGKILL), `wait:MS`, `lie` (a sync that does nothing and says it did). Each rule says on
+ * standard error when it is first followed.
  *
  * PURSER_TRACE=FILE,FOLDER writes down what happens to files below FOLDER, in order and with the monotonic clock: a write before
  * it is made, a sync after it returned. From that, power_scenarios.py makes what a disk may hold after any moment.
@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -172,31 +173,73 @@ static int fails(struct rule *r) {
     static __typeof__(&name) next; \
     if (!next) next = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
-/* On the machines this is for, off_t has 64 bits and the two names of each call are one. */
-static ssize_t write_at(__typeof__(&pwrite) next, int fd, const void *bytes, size_t length, off_t at) {
-    struct rule *r = rule_of("write", fd);
-    if (!r) {
-        note_of('w', fd, (uint64_t)at, length, bytes);
-        return next(fd, bytes, length, at);
+/* A part of a write. Past the page cache no part of a sector can be written, so there it goes another way. */
+static ssize_t part_of(int fd, const void *bytes, size_t part, off_t at) {
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    int kept = errno;
+    /* Only then: closing a second descriptor would give up the locks that SQLite has on its file. */
+    int isDirect = (fcntl(fd, F_GETFL) & O_DIRECT) != 0;
+    int plain = isDirect ? (int)syscall(SYS_openat, AT_FDCWD, link, O_WRONLY | O_CLOEXEC, 0) : fd;
+    if (plain < 0) return -1;
+    ssize_t done = 0;
+    while ((size_t)done < part) {
+        ssize_t got = syscall(SYS_pwrite64, plain, (const char *)bytes + done, part - (size_t)done, at + done);
+        if (got <= 0) break;
+        done += got;
     }
+    if (isDirect) syscall(SYS_close, plain);
+    errno = kept;
+    return done;
+}
+
+/* Follows a rule for a write. 0 when the call is to be made after all; else what it gives, in `result`. */
+static int writes_by(struct rule *r, int fd, const void *bytes, size_t length, off_t at, ssize_t *result) {
     const char *colon = strchr(r->what, ':');
     size_t part = colon ? (size_t)atol(colon + 1) : 0;
     if (part > length) part = length;
-    if (strncmp(r->what, "short:", 6) == 0) return next(fd, bytes, part, at);
+    if (strncmp(r->what, "short:", 6) == 0) {
+        *result = part_of(fd, bytes, part, at);
+        return 1;
+    }
     int isCut = strncmp(r->what, "cut:", 4) == 0;
     if (isCut || strncmp(r->what, "die:", 4) == 0) {
-        while (part > 0) {
-            ssize_t got = next(fd, bytes, part, at);
-            if (got <= 0) return got;
-            part -= (size_t)got;
-            bytes = (const char *)bytes + got;
-            at += got;
-        }
+        part_of(fd, bytes, part, at);
         if (!isCut) die();
         errno = atoi(strrchr(r->what, ':') + 1);
-        return -1;
+        *result = -1;
+        return 1;
     }
-    return fails(r) ? -1 : next(fd, bytes, length, at);
+    *result = -1;
+    return fails(r);
+}
+
+/* On the machines this is for, off_t has 64 bits and the two names of each call are one. */
+static ssize_t write_at(__typeof__(&pwrite) next, int fd, const void *bytes, size_t length, off_t at) {
+    struct rule *r = rule_of("write", fd);
+    ssize_t result;
+    if (r && writes_by(r, fd, bytes, length, at, &result)) return result;
+    if (!r) note_of('w', fd, (uint64_t)at, length, bytes);
+    return next(fd, bytes, length, at);
+}
+
+/* A durable write is a write and a sync, and rules for either hold for it. */
+ssize_t pwritev2(int fd, const struct iovec *parts, int number, off_t at, int flags) {
+    NEXT(pwritev2);
+    if (number != 1) return next(fd, parts, number, at, flags);
+    const void *bytes = parts->iov_base;
+    size_t length = parts->iov_len;
+    struct rule *r = rule_of("write", fd);
+    ssize_t result;
+    if (r && writes_by(r, fd, bytes, length, at, &result)) return result;
+    if (!r) note_of('w', fd, (uint64_t)at, length, bytes);
+    struct rule *sync = flags & RWF_DSYNC ? rule_of("sync", fd) : NULL;
+    if (sync && strcmp(sync->what, "lie") == 0) return next(fd, parts, number, at, flags & ~RWF_DSYNC);
+    if (sync) next(fd, parts, number, at, flags & ~RWF_DSYNC);
+    if (fails(sync)) return -1;
+    ssize_t done = next(fd, parts, number, at, flags);
+    if (done == (ssize_t)length && flags & RWF_DSYNC) note_of('s', fd, 0, 0, NULL);
+    return done;
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at) {

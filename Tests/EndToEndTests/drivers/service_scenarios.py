@@ -156,7 +156,7 @@ def signs_of_life(case):
     # A sync that hangs, and a loop that turns.
     manager = Manager(case)
     environment["NOTIFY_SOCKET"] = manager.name
-    wrap = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=14000000:when=2"]
+    wrap = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwritev2", "-e", "inject=pwritev2:delay_enter=14000000:when=2"]
     daemon = case.daemon(env=environment, wrap=wrap)
     waiting = [daemon.connect() for _ in range(2)]
     for connection in waiting:

@@ -121,18 +121,19 @@ class Series:
 # A failing journal ------------------------------------------------------------------------------------------------------
 
 ONE, TWO = "@00000001.segment@", "@00000002.segment@"
-# The first write and sync of a segment make it, the next are its header's, then come the batches.
+# The first write and sync of a segment make it, the next are its header's, then come the batches, written and synced in one call.
+# Interrupted, such a call is not made again: it may have taken an error of the disk along.
 ENDS = (
     [f"sync{ONE}{nth}={code}" for nth, code in zip(range(2, 22), (5, 28, 4, 24, 122) * 4)]
-    + [f"write{ONE}{nth}={code}" for nth, code in zip((2, 3, 5, 9, 12), (5, 28, 24, 5, 28))]
+    + [f"write{ONE}{nth}={code}" for nth, code in zip((2, 3, 5, 7, 9, 12), (5, 28, 24, 4, 5, 28))]
     + [f"write{ONE}{nth}+=28" for nth in (3, 8)]
     + [f"write{ONE}{nth}=cut:{most}:{code}" for nth, most, code in ((3, 1, 5), (4, 79, 28), (6, 80, 5), (9, 81, 28), (11, 4000, 5))]
     + [f"write{TWO}1=5", f"sync{TWO}1=5", f"sync{TWO}2=5", f"write{TWO}2=cut:100:28"]
 )
 GOES_ON = (
-    [f"write{ONE}{nth}=4" for nth in (1, 3, 7)]
+    [f"write{ONE}1=4"]
     + [f"write{ONE}{nth}=short:{most}" for nth, most in ((1, 4097), (2, 1), (3, 79), (4, 80), (6, 1), (9, 200))]
-    + [f"write{ONE}3=short:7 write{ONE}4=4 write{ONE}5=short:9 write{ONE}7=4", f"open{ONE}1=4", f"read{ONE}2=4"]
+    + [f"write{ONE}3=short:7 write{ONE}4=short:4096 write{ONE}5=short:9", f"open{ONE}1=4", f"read{ONE}2=4"]
     + [f"write{TWO}1=28", f"sync{TWO}1=28", f"write{TWO}1=short:70000", f"write{TWO}1=cut:70000:28", f"open{TWO}1=24"]
 )
 KILLS = [f"write{ONE}{nth}=die:{most}" for nth, most in ((1, 500000), (2, 20), (2, 4096), (3, 0), (4, 77), (5, 80), (8, 300), (12, 9000))]
