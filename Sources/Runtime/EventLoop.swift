@@ -2,12 +2,13 @@
 // thread and the thread of the keys' files are reached through one async handle each.
 //
 // One turn: readable sockets are read and their bytes given to the server; then, before sleeping, `beforeSleep` writes what may
-// go out and hands the batch that filled meanwhile to the journal thread. So a quiet event is committed at once and a burst shares
-// one commit.
+// go out and hands the batch that filled meanwhile to the journal thread, unless it is to fill for a moment longer (`CommitPace`). So
+// a quiet event is committed at once and a burst shares one commit.
 //
 // Ownership: libuv keeps the pointers it is given until the close callback. Every handle is a heap allocation that ends there
 // and nowhere else; `data` points to the loop or to the peer.
 
+internal import CLinux
 internal import CUV
 public import Core
 internal import FileStorage
@@ -94,6 +95,8 @@ public final class EventLoop {
     private let keyAsync: UnsafeMutablePointer<uv_async_t>
     private let prepare: UnsafeMutablePointer<uv_prepare_t>
     private let timer: UnsafeMutablePointer<uv_timer_t>
+    /// For a batch that is left to fill.
+    private let alarm = Alarm()
     let acceptTimer: UnsafeMutablePointer<uv_timer_t>
     private var signals: [UnsafeMutablePointer<uv_signal_t>] = []
     var listeners: [Listener] = []
@@ -203,6 +206,7 @@ public final class EventLoop {
             signals.append(handle)
         }
         if options.isStopped() { return .clean }
+        guard alarm.start(loop) else { return .resources("no timer can be had") }
         guard journal.start(), queryThread.start(), keyThread.start() else { return .resources("no thread can be started") }
         if let failed = openListeners() {
             stopThreads()
@@ -265,9 +269,12 @@ public final class EventLoop {
         turn += 1
         if hasLate { endLate() }
         flushDirty()
-        if let batch = server.pointee.startCommit() {
-            commitStarted = uv_hrtime()
+        let now = instant
+        if let batch = server.pointee.startCommit(at: now) {
+            commitStarted = now.monotonic
             journal.commit(batch)
+        } else if let later = server.pointee.pipeline.pacedUntil {
+            alarm.set(later)
         }
         if !server.pointee.queries.isEmpty {
             let queries = server.pointee.queries
@@ -275,11 +282,11 @@ public final class EventLoop {
             queryThread.ask(queries, durableEnd: server.pointee.pipeline.durableEnd)
         }
         prepareSegment()
-        if drainDeadline == 0, let job = server.pointee.startJob(at: instant) { keyThread.give(job) }
+        if drainDeadline == 0, let job = server.pointee.startJob(at: now) { keyThread.give(job) }
         if let failure = server.pointee.failure { fail(failure) }
         // What was resumed while output went out may have more to say: turn again instead of sleeping on it.
         if hasLate || !server.pointee.dirty.isEmpty { uv_async_send(journalAsync) }
-        if drainDeadline != 0, isDrained || uv_hrtime() > drainDeadline { finish(.clean) }
+        if drainDeadline != 0, isDrained || now.monotonic > drainDeadline { finish(.clean) }
     }
 
     private var isDrained: Bool { server.pointee.connectionCount == 0 && server.pointee.pipeline.isIdle }
@@ -455,6 +462,7 @@ public final class EventLoop {
         uv_queue_work(
             loop, request,
             { request in
+                purser_name_thread("zeros")
                 let preparation = request!.pointee.data.assumingMemoryBound(to: Preparation.self)
                 do throws(StorageError) {
                     try SegmentPreparer.prepare(

@@ -1,6 +1,7 @@
 // JournalThread: the one thread that writes and syncs. It is handed one batch at a time and says when that batch is durable;
 // after a failure it says so once and takes no more.
 
+internal import CLinux
 internal import CUV
 internal import Core
 internal import Glibc
@@ -60,6 +61,7 @@ final class JournalThread {
     }
 
     private func run() {
+        purser_name_thread("journal")
         while true {
             uv_sem_wait(work)
             guard let batch else { return }

@@ -2,6 +2,7 @@
 // It does one piece of work at a time and, what is not urgent, no more than half of the time and at a low priority: it may take hours,
 // and the journal and the loop are in a hurry.
 
+internal import CLinux
 internal import CUV
 internal import Glibc
 internal import Server
@@ -63,6 +64,7 @@ final class KeyThread {
     }
 
     private func run() {
+        purser_name_thread("keys")
         // Of this thread alone, as Linux has it; without the permission nothing changes.
         _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
         var rest: UInt64 = 0

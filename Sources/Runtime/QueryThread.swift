@@ -2,6 +2,7 @@
 // up, so that a reader sees every event that was acknowledged before it asked. Long queries are worked off a step at a time, one
 // after another; whoever comes meanwhile is answered first.
 
+internal import CLinux
 internal import CUV
 public import Core
 internal import Glibc
@@ -138,6 +139,7 @@ final class QueryThread {
     private static let turn = 4
 
     private func run() {
+        purser_name_thread("books")
         let engine = make()
         // In the order in which they came; each was asked at least once.
         var unfinished: [OpenQuery] = []

@@ -46,6 +46,9 @@ public struct CommitPipeline: ~Copyable {
     private var preparing = false
     private var full = false
     private var clock = Timestamp(nanoseconds: 0)
+    private var pace = CommitPace()
+    /// When the batch that fills is to be asked for again, on the monotonic clock; nil: it waits for nothing but its turn.
+    public private(set) var pacedUntil: UInt64?
     /// Nothing was committed since the last mark, or since recovery, which settles the last batch itself.
     private var lastWasMark = true
 
@@ -159,16 +162,26 @@ public struct CommitPipeline: ~Copyable {
         return true
     }
 
-    /// Takes the next batch to write, if nothing is being written; the pointer stays valid until `committed`.
-    public mutating func startCommit() -> UnsafeMutablePointer<BatchBuilder>? {
+    /// Takes the next batch to write, if nothing is being written; the pointer stays valid until `committed`. A batch that is not
+    /// full may be left to fill until `pacedUntil`.
+    public mutating func startCommit(at now: UInt64) -> UnsafeMutablePointer<BatchBuilder>? {
+        pacedUntil = nil
         guard inFlight == nil else { return nil }
-        if sealed.isEmpty, let open, !slots[open].isEmpty { seal(open) }
+        if sealed.isEmpty, let open, !slots[open].isEmpty {
+            pacedUntil = pace.waits(bytes: slots[open].writer.count, now: now)
+            if pacedUntil != nil { return nil }
+            seal(open)
+        }
         guard !sealed.isEmpty else { return nil }
         let index = sealed.removeFirst()
+        pace.begin(bytes: sealedBytes[index], now: now)
         inFlight = index
         inFlightNumber = openNumber - UInt64(sealed.count) - 1
         return slots + index
     }
+
+    /// A peer that is owed an answer asked for another one: more may come while the batch waits.
+    mutating func peerSentMore() { pace.sentMore() }
 
     /// The batch being written is durable. The result is its number.
     public mutating func committed() -> UInt64 {

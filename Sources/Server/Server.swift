@@ -250,6 +250,7 @@ public struct Server: ~Copyable {
         // Who watches has nothing to say.
         guard connection.pointee.stream == nil else { return }
         connection.pointee.lastActivity = instant.monotonic
+        if connection.pointee.isOwed { pipelineBox.pointee.peerSentMore() }
         if connection.pointee.requestSince == 0 { connection.pointee.requestSince = instant.monotonic }
         var bytes = bytes
         if connection.pointee.skipping > 0 {
@@ -334,10 +335,12 @@ public struct Server: ~Copyable {
 
     // MARK: Commit
 
-    /// The next batch to write, if none is being written.
-    public mutating func startCommit() -> UnsafeMutablePointer<BatchBuilder>? {
-        guard let batch = pipelineBox.pointee.startCommit() else { return nil }
-        commitSince = now.monotonic
+    /// The next batch to write, if none is being written and it is not to wait for more: then `pipeline.pacedUntil` says when
+    /// to ask again, at the latest.
+    public mutating func startCommit(at instant: Instant) -> UnsafeMutablePointer<BatchBuilder>? {
+        now = instant
+        guard let batch = pipelineBox.pointee.startCommit(at: instant.monotonic) else { return nil }
+        commitSince = instant.monotonic
         committing = (batch.pointee.openedAt, UInt64(batch.pointee.eventCount))
         return batch
     }

@@ -11,7 +11,7 @@ public enum Occurrence: Int, CaseIterable, Sendable {
     case tornWrites, lostWrites, survivingWrites, lostNames, diskStalls
     // The process.
     case starts, failedStarts, kills, powerLosses, deathsInCall, deathsInStart, storageStops, cleanStops
-    case commits, marks, segments, preparationsRefused, recoveriesWithCut, cutHeaders, extended, blankRemoved
+    case commits, pacedTurns, marks, segments, preparationsRefused, recoveriesWithCut, cutHeaders, extended, blankRemoved
     case keyRunsWritten, keyRunsMerged, keyFailures, keyRunsRefused, keyReads, harmedFiles, removedFiles
     case stalledInput, clockForward, clockBack, sleeps, keysExpired, staleEvents, batchesReplayed, eventsReplayed
     case bookFolds, booksLost, booksSaved

@@ -201,7 +201,13 @@ final class Daemon {
 
     private func beforeSleep() {
         flushDirty()
-        if commit == nil, let batch = server.startCommit() { commit = Job(work: batch, doneAt: due(), heardAt: 0) }
+        if commit == nil {
+            if let batch = server.startCommit(at: now) {
+                commit = Job(work: batch, doneAt: due(), heardAt: 0)
+            } else if server.pipeline.pacedUntil != nil {
+                record.coverage[.pacedTurns] += 1
+            }
+        }
         for query in server.queries { asked.append(Job(work: query, doneAt: due(), heardAt: 0)) }
         server.queries.removeAll(keepingCapacity: true)
         prepareSegment()
@@ -461,6 +467,7 @@ final class Daemon {
         if let job = keyJob { wait(job.isDone, job.doneAt, job.heardAt) }
         if let job = bookJob { due = min(due, job.doneAt) }
         for job in asked { due = min(due, job.doneAt) }
+        if commit == nil, let paced = server.pipeline.pacedUntil { due = min(due, paced) }
         return due
     }
 

@@ -128,6 +128,10 @@ final class Host {
     var clients: [Client] = []
     /// The batch the journal thread has; nil when it waits.
     private var writing: UnsafeMutablePointer<BatchBuilder>?
+    /// A batch that is left to fill for a moment is asked for again after that moment, in the same turn.
+    var waitsForPace = true
+    /// Turns in which a batch was left to fill.
+    var pacedTurns = 0
     /// Segments are zero-filled as soon as they are asked for.
     var preparesSegments = true
     /// Zero-filling fails for lack of space.
@@ -271,13 +275,24 @@ final class Host {
     /// One turn of the loop: what may go out goes out, the batch that filled goes to the journal thread, queries are asked.
     func turn() {
         flush()
-        if writing == nil { writing = server.startCommit() }
+        startCommit()
         let queries = server.queries
         server.queries = []
         asked += queries
         if answersQueries { answerQueries() }
         prepare()
         workOnKeys()
+    }
+
+    private func startCommit() {
+        guard writing == nil else { return }
+        writing = server.startCommit(at: now)
+        // What is left to fill for a moment is asked for again when that is over.
+        guard writing == nil, let later = server.pipeline.pacedUntil else { return }
+        pacedTurns += 1
+        guard waitsForPace else { return }
+        now.monotonic = max(now.monotonic, later)
+        writing = server.startCommit(at: now)
     }
 
     /// Does what there is to do on the keys' files, or keeps the first of it.

@@ -100,7 +100,13 @@ final class FuzzHost {
         deliver()
         for _ in 0..<10_000 {
             flush()
-            if writing == nil { writing = server.startCommit() }
+            if writing == nil {
+                writing = server.startCommit(at: FuzzHost.now)
+                // The clock stands still here: what is to fill for a moment longer has had it.
+                if writing == nil, let later = server.pipeline.pacedUntil {
+                    writing = server.startCommit(at: Instant(wall: FuzzHost.now.wall, monotonic: later))
+                }
+            }
             let queries = server.queries
             server.queries = []
             for pending in queries { server.answered(pending.connection, FuzzHost.answer(pending.query), at: FuzzHost.now) }
