@@ -1,6 +1,7 @@
 // The three byte primitives the pure rooms share: move, compare, hash.
 
-internal import CHash
+// Public, so that what is one instruction or one call in C is that in every room, and not a call into this one around it.
+public import CHash
 
 @inlinable
 public func memmoveBytes(_ to: UnsafeMutableRawPointer, _ from: UnsafeRawPointer, _ count: Int) {
@@ -25,6 +26,7 @@ public func memmoveBytes(_ to: UnsafeMutableRawPointer, _ from: UnsafeRawPointer
 }
 
 /// XXH3-64 under a secret seed. The seed is drawn at start, so that nobody outside can aim at one slot of a table.
+@inlinable
 public func hashBytes(_ bytes: UnsafeRawBufferPointer, seed: UInt64) -> UInt64 { purser_xxh3(bytes.baseAddress, bytes.count, seed) }
 
 /// CRC-32C (Castagnoli), continued from `crc`.
@@ -33,7 +35,7 @@ public func crc32c(_ bytes: UnsafeRawBufferPointer, continuing crc: UInt32 = 0) 
 }
 
 /// Hint that the cache line at `address` will be used soon.
-@inline(__always)
+@inlinable @inline(__always)
 public func prefetch(_ address: UnsafeRawPointer) { purser_prefetch(address) }
 
 /// Unicode scalars in UTF-8 text that was validated before: every byte but continuation bytes.
@@ -79,4 +81,11 @@ public func isValidUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
         i += length
     }
     return true
+}
+
+/// Memory for `count` values, beginning with a cache line, so that a value of 32 or 64 bytes lies in one line and not across two.
+/// Given back as a raw pointer.
+@inlinable
+public func allocateLines<T: BitwiseCopyable>(_ count: Int, of type: T.Type) -> UnsafeMutablePointer<T> {
+    UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<T>.stride, alignment: 64).bindMemory(to: type, capacity: count)
 }

@@ -187,15 +187,19 @@ extension ByteWriter {
     @inlinable public mutating func append(event: EventRecord, of block: borrowing EventBlock, recordedAt: Timestamp) -> Int {
         let start = count
         let key = block.text(event.key)
-        // Room for everything with fixed bounds; the key and the extras come on top.
-        reserve(ByteWriter.eventOverhead + Int(event.usageCount) * 11 + key.count + Int(event.extras.length))
-        append(FactType.event.rawValue)
+        // Room for everything with fixed bounds; the key and the extras come on top. Asked for once: the parts are written without
+        // looking whether there is room for each.
+        let most = ByteWriter.eventOverhead + Int(event.usageCount) * 11 + key.count + Int(event.extras.length)
+        let room = appendUninitialized(most)
+        var out = FactCursor(room.baseAddress!)
+        out.byte(FactType.event.rawValue)
         // The length is written as a two-byte varint where it fits, and patched; longer payloads shift by one.
-        let lengthAt = count
-        append(littleEndian: UInt16(0))
-        append(varint: event.sequence)
-        append(littleEndian: event.occurredAt.nanoseconds)
-        append(zigzag: (recordedAt.nanoseconds - event.occurredAt.nanoseconds) / 1000)
+        let lengthAt = start + 1
+        out.store(UInt16(0))
+        out.varint(event.sequence)
+        out.store(event.occurredAt.nanoseconds)
+        let delay = (recordedAt.nanoseconds - event.occurredAt.nanoseconds) / 1000
+        out.varint(UInt64(bitPattern: (delay << 1) ^ (delay >> 63)))
 
         var flags: UInt32 = 0
         var uuid: (UInt64, UInt64) = (0, 0)
@@ -216,36 +220,39 @@ extension ByteWriter {
         if event.flags & EventRecord.hasOccurredAt != 0 { flags |= EventFlag.timeGiven }
         if event.flags & EventRecord.keyGenerated != 0 { flags |= EventFlag.keyGenerated }
         if event.flags & EventRecord.unitsAsInput != 0 { flags |= EventFlag.unitsAsInput }
-        append(varint: UInt64(flags))
+        out.varint(UInt64(flags))
         if flags & EventFlag.keyIsUUID != 0 {
-            append(littleEndian: uuid.0)
-            append(littleEndian: uuid.1)
+            out.store(uuid.0)
+            out.store(uuid.1)
         } else {
-            append(varint: UInt64(key.count))
-            append(bytes: key)
+            out.varint(UInt64(key.count))
+            out.bytes(key)
         }
-        append(varint: UInt64(block.nameIDs[Int(event.eventName)]))
-        if event.customer != 0 { append(varint: UInt64(block.nameIDs[Int(event.customer)])) }
-        if event.feature != 0 { append(varint: UInt64(block.nameIDs[Int(event.feature)])) }
-        if event.model != 0 { append(varint: UInt64(block.nameIDs[Int(event.model)])) }
-        if event.provider != 0 { append(varint: UInt64(block.nameIDs[Int(event.provider)])) }
-        if event.region != 0 { append(varint: UInt64(block.nameIDs[Int(event.region)])) }
-        if flags & EventFlag.usageUnits != 0 { append(quantity: event.usageUnits) }
-        append(event.usageCount)
+        out.varint(UInt64(block.nameIDs[Int(event.eventName)]))
+        if event.customer != 0 { out.varint(UInt64(block.nameIDs[Int(event.customer)])) }
+        if event.feature != 0 { out.varint(UInt64(block.nameIDs[Int(event.feature)])) }
+        if event.model != 0 { out.varint(UInt64(block.nameIDs[Int(event.model)])) }
+        if event.provider != 0 { out.varint(UInt64(block.nameIDs[Int(event.provider)])) }
+        if event.region != 0 { out.varint(UInt64(block.nameIDs[Int(event.region)])) }
+        if flags & EventFlag.usageUnits != 0 { out.quantity(event.usageUnits) }
+        out.byte(event.usageCount)
         for line in block.usage(of: event) {
-            append(line.kind.rawValue)
-            append(quantity: line.quantity)
+            out.byte(line.kind.rawValue)
+            out.quantity(line.quantity)
         }
-        if flags & EventFlag.priced != 0 { append(varint: UInt64(bitPattern: event.cost.picodollars)) }
-        if flags & EventFlag.revenue != 0 { append(varint: UInt64(bitPattern: event.revenue.picodollars)) }
-        if flags & EventFlag.price != 0 { append(varint: UInt64(event.price)) }
-        if flags & EventFlag.matched != 0 { append(event.match.rawValue) }
-        if flags & EventFlag.priced == 0 { append(event.unpriced.rawValue) }
-        if flags & EventFlag.tier != 0 { append(event.tier.rawValue) }
+        if flags & EventFlag.priced != 0 { out.varint(UInt64(bitPattern: event.cost.picodollars)) }
+        if flags & EventFlag.revenue != 0 { out.varint(UInt64(bitPattern: event.revenue.picodollars)) }
+        if flags & EventFlag.price != 0 { out.varint(UInt64(event.price)) }
+        if flags & EventFlag.matched != 0 { out.byte(event.match.rawValue) }
+        if flags & EventFlag.priced == 0 { out.byte(event.unpriced.rawValue) }
+        if flags & EventFlag.tier != 0 { out.byte(event.tier.rawValue) }
         if flags & EventFlag.extras != 0 {
-            append(varint: UInt64(event.extras.length))
-            append(bytes: block.text(event.extras))
+            out.varint(UInt64(event.extras.length))
+            out.bytes(block.text(event.extras))
         }
+        let length = out.at - UnsafeMutableRawPointer(room.baseAddress!)
+        precondition(length <= most, "a fact is larger than its bound")
+        truncate(to: start + length)
         patchLength(at: lengthAt)
         return start
     }
@@ -269,5 +276,45 @@ extension ByteWriter {
         store(littleEndian: UInt8(truncatingIfNeeded: length) | 0x80, at: at)
         store(littleEndian: UInt8(truncatingIfNeeded: length >> 7) | 0x80, at: at + 1)
         store(littleEndian: UInt8(truncatingIfNeeded: length >> 14), at: at + 2)
+    }
+}
+
+/// Writes the parts of a fact one behind the other, where somebody has made room for all of them.
+@frozen @usableFromInline
+struct FactCursor {
+    @usableFromInline var at: UnsafeMutableRawPointer
+
+    @inlinable @inline(__always) init(_ at: UnsafeMutableRawPointer) { self.at = at }
+
+    @inlinable @inline(__always) mutating func byte(_ value: UInt8) {
+        at.storeBytes(of: value, as: UInt8.self)
+        at += 1
+    }
+
+    @inlinable @inline(__always) mutating func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
+        at.storeBytes(of: value.littleEndian, as: T.self)
+        at += MemoryLayout<T>.size
+    }
+
+    @inlinable @inline(__always) mutating func bytes(_ bytes: UnsafeRawBufferPointer) {
+        guard let source = bytes.baseAddress else { return }
+        at.copyMemory(from: source, byteCount: bytes.count)
+        at += bytes.count
+    }
+
+    @inlinable @inline(__always) mutating func varint(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            byte(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        byte(UInt8(truncatingIfNeeded: rest))
+    }
+
+    /// As `ByteWriter.append(quantity:)` writes it.
+    @inlinable @inline(__always) mutating func quantity(_ quantity: Quantity) {
+        let magnitude = UInt64(bitPattern: quantity.millionths)
+        let (whole, rest) = magnitude.quotientAndRemainder(dividingBy: 1_000_000)
+        varint(rest == 0 ? whole << 1 : magnitude << 1 | 1)
     }
 }

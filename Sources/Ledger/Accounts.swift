@@ -27,14 +27,14 @@ public struct Accounts: ~Copyable {
 
     public init() {
         capacity = 64
-        rows = .allocate(capacity: capacity)
+        rows = allocateLines(capacity, of: Account.self)
         rowOfCapacity = 256
         rowOf = .allocate(capacity: rowOfCapacity)
         rowOf.initialize(repeating: 0, count: rowOfCapacity)
     }
 
     deinit {
-        rows.deallocate()
+        UnsafeMutableRawPointer(rows).deallocate()
         rowOf.deallocate()
     }
 
@@ -44,6 +44,15 @@ public struct Accounts: ~Copyable {
     public func account(_ reference: StringID) -> Account? {
         guard Int(reference) < rowOfCapacity, rowOf[Int(reference)] != 0 else { return nil }
         return rows[Int(rowOf[Int(reference)]) - 1]
+    }
+
+    /// Asks for the memory that says where a customer's row is, and then for the row.
+    @inline(__always) func prefetchPlace(_ reference: StringID) {
+        if Int(reference) < rowOfCapacity { prefetch(rowOf + Int(reference)) }
+    }
+
+    @inline(__always) func prefetchRow(_ reference: StringID) {
+        if Int(reference) < rowOfCapacity, rowOf[Int(reference)] != 0 { prefetch(rows + (Int(rowOf[Int(reference)]) - 1)) }
     }
 
     /// The row of a customer, made if new. Valid until the next call.
@@ -63,9 +72,9 @@ public struct Accounts: ~Copyable {
             rowOfCapacity = wanted
         }
         if count == capacity {
-            let fresh = UnsafeMutablePointer<Account>.allocate(capacity: capacity * 2)
+            let fresh = allocateLines(capacity * 2, of: Account.self)
             fresh.moveInitialize(from: rows, count: count)
-            rows.deallocate()
+            UnsafeMutableRawPointer(rows).deallocate()
             rows = fresh
             capacity *= 2
         }

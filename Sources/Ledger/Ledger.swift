@@ -54,6 +54,10 @@ public struct Ledger: ~Copyable {
     private var random: UInt64
     private var hashes: UnsafeMutablePointer<UInt64>
     private var hashCapacity: Int
+    /// Of the names of the current block; those that pricing adds to it have none.
+    private var nameHashes: UnsafeMutablePointer<UInt64>
+    private var nameCapacity = 1024
+    private var hashedNames = 0
     private var scratch = ByteWriter(capacity: 1024)
     private var keyScratch = ByteWriter(capacity: 256)
     /// Segment the open batch belongs to, as far as the current block's name numbers are concerned.
@@ -72,9 +76,13 @@ public struct Ledger: ~Copyable {
         strings = StringTable(seed: seed)
         hashCapacity = 1024
         hashes = .allocate(capacity: hashCapacity)
+        nameHashes = .allocate(capacity: nameCapacity)
     }
 
-    deinit { hashes.deallocate() }
+    deinit {
+        hashes.deallocate()
+        nameHashes.deallocate()
+    }
 
     /// Memory of what grows with the books: names, customers, idempotency keys and the places of kept replies.
     public var byteCount: Int { strings.byteCount + accounts.byteCount + dedup.byteCount + responses.byteCount }
@@ -103,6 +111,7 @@ public struct Ledger: ~Copyable {
             for i in 0...block.nameCount { block.nameIDs[i] = noString }
             namesSegment = batch.segment
         }
+        if range.lowerBound == 0 { fetchNames(block) }
         hashKeys(&block, range)
         dedup.probe(hashes, count: range.count)
         var memo = PriceMemo()
@@ -204,14 +213,35 @@ public struct Ledger: ~Copyable {
 
     // MARK: Names
 
+    /// Hashes the names of a block, and asks for the memory that looking them up and counting will need: one miss after another
+    /// would take longer than all the rest of an event.
+    private mutating func fetchNames(_ block: borrowing EventBlock) {
+        hashedNames = block.nameCount
+        if hashedNames >= nameCapacity {
+            nameHashes.deallocate()
+            nameCapacity = hashedNames * 2
+            nameHashes = .allocate(capacity: nameCapacity)
+        }
+        guard hashedNames > 0 else { return }
+        for i in 1...hashedNames {
+            let hash = strings.hash(of: block.name(UInt32(truncatingIfNeeded: i)))
+            nameHashes[i] = hash
+            strings.prefetchSlot(hash)
+        }
+        for i in 1...hashedNames { accounts.prefetchPlace(strings.guess(nameHashes[i])) }
+        for i in 1...hashedNames { accounts.prefetchRow(strings.guess(nameHashes[i])) }
+    }
+
     /// The number of a name of the block, defined in the batch's segment.
     private mutating func resolve(_ block: inout EventBlock, _ name: UInt32, _ batch: inout BatchBuilder) -> StringID {
         if name == 0 { return noString }
         let known = block.nameIDs[Int(name)]
         if known != noString { return known }
         var defines = false
-        let id = strings.intern(block.name(name), segment: batch.segment, defines: &defines)
-        if defines { batch.writer.append(stringFact: id, block.name(name)) }
+        let text = block.name(name)
+        let hash = Int(name) <= hashedNames ? nameHashes[Int(name)] : strings.hash(of: text)
+        let id = strings.intern(text, hash: hash, segment: batch.segment, defines: &defines)
+        if defines { batch.writer.append(stringFact: id, text) }
         block.nameIDs[Int(name)] = id
         return id
     }

@@ -9,7 +9,7 @@ public import Core
 
 /// Interns strings. Not thread-safe; owned by the ledger.
 public struct StringTable: ~Copyable {
-    @usableFromInline struct Slot {
+    @usableFromInline struct Slot: BitwiseCopyable {
         @usableFromInline var hash: UInt64
         /// Where the text starts in `text`.
         @usableFromInline var offset: UInt64
@@ -35,7 +35,7 @@ public struct StringTable: ~Copyable {
     public init(seed: UInt64) {
         self.seed = seed
         mask = 255
-        slots = .allocate(capacity: 256)
+        slots = allocateLines(256, of: Slot.self)
         slots.initialize(repeating: Slot(hash: 0, offset: 0, length: 0, id: 0, segment: 0, unused: 0), count: 256)
         slotCapacity = 256
         slotOf = .allocate(capacity: 256)
@@ -43,7 +43,7 @@ public struct StringTable: ~Copyable {
     }
 
     deinit {
-        slots.deallocate()
+        UnsafeMutableRawPointer(slots).deallocate()
         slotOf.deallocate()
     }
 
@@ -65,10 +65,30 @@ public struct StringTable: ~Copyable {
         return slots[index].id
     }
 
+    // MARK: In blocks
+
+    /// What `intern` and `guess` know a string by.
+    @inline(__always) func hash(of bytes: UnsafeRawBufferPointer) -> UInt64 { hashBytes(bytes, seed: seed) }
+
+    /// Asks for the memory that `guess` will look at.
+    @inline(__always) func prefetchSlot(_ hash: UInt64) { prefetch(slots + (Int(truncatingIfNeeded: hash) & mask)) }
+
+    /// The number that a string of this hash most likely has, without a look at its text, which is asked for; `noString` when there
+    /// is none.
+    @inline(__always) func guess(_ hash: UInt64) -> StringID {
+        var index = Int(truncatingIfNeeded: hash) & mask
+        while slots[index].id != 0, slots[index].hash != hash { index = (index + 1) & mask }
+        if slots[index].id != 0 { prefetch(text.base + Int(slots[index].offset)) }
+        return slots[index].id
+    }
+
     /// The number of a string, given now if it is new. `defines` says that `segment` does not define it yet: the caller writes
     /// the definition. The caller has checked `isFull`.
     public mutating func intern(_ bytes: UnsafeRawBufferPointer, segment: UInt32, defines: inout Bool) -> StringID {
-        let hash = hashBytes(bytes, seed: seed)
+        intern(bytes, hash: hash(of: bytes), segment: segment, defines: &defines)
+    }
+
+    mutating func intern(_ bytes: UnsafeRawBufferPointer, hash: UInt64, segment: UInt32, defines: inout Bool) -> StringID {
         var index = slot(for: bytes, hash: hash)
         if slots[index].id == 0 {
             index = insert(bytes, hash: hash, id: nextID, at: index)
@@ -141,7 +161,7 @@ public struct StringTable: ~Copyable {
         let old = slots
         let oldCount = mask + 1
         let count = oldCount * 2
-        let fresh = UnsafeMutablePointer<Slot>.allocate(capacity: count)
+        let fresh = allocateLines(count, of: Slot.self)
         fresh.initialize(repeating: Slot(hash: 0, offset: 0, length: 0, id: 0, segment: 0, unused: 0), count: count)
         mask = count - 1
         for i in 0..<oldCount where old[i].id != 0 {
@@ -150,7 +170,7 @@ public struct StringTable: ~Copyable {
             fresh[index] = old[i]
             slotOf[Int(old[i].id)] = UInt32(index)
         }
-        old.deallocate()
+        UnsafeMutableRawPointer(old).deallocate()
         slots = fresh
     }
 }

@@ -8,12 +8,22 @@ public enum UsageRules {
     /// consistent. A part without its total is larger than it. Reads the lines once when there are no parts.
     public static func inconsistent(_ usage: UnsafeBufferPointer<UsageLine>) -> UsageKind? {
         var parts = false
+        // By far the most usage with parts has cached input and nothing else: that is one comparison.
+        var others = false
+        var input: Int128 = 0
+        var cached: Int128 = 0
         for line in usage {
-            // Input and output are tags 0 and 1; the units have no parts.
             let tag = line.kind.tag
-            parts = parts || tag > Tags.output && tag < Tags.seconds && line.quantity.millionths != 0
+            let quantity = Int128(line.quantity.millionths)
+            // Input and output are tags 0 and 1; the units have no parts.
+            if tag == Tags.input { input += quantity }
+            if tag > Tags.output, tag < Tags.seconds, quantity != 0 {
+                parts = true
+                if tag <= Tags.cacheWrite1h, quantity > 0 { cached += quantity } else { others = true }
+            }
         }
-        return parts ? check(usage) : nil
+        if !parts || !others && cached <= input { return nil }
+        return check(usage)
     }
 
     @inline(never)

@@ -29,9 +29,15 @@ extension DedupIndex {
             return .load(handover.run, handover.done..<(handover.done + count))
         }
         if !merging.isEmpty { return .continueMerge }
+        if !retired.isEmpty { return .retire(retired) }
+        // Asked every turn of the loop, and the answer seldom changes.
+        guard !isSettled else { return nil }
         dropExpiredRuns()
         if !retired.isEmpty { return .retire(retired) }
-        guard let range = MergePlan.choose(shapes, expiredBefore: expiredBefore) else { return nil }
+        guard let range = MergePlan.choose(shapes, expiredBefore: expiredBefore) else {
+            isSettled = true
+            return nil
+        }
         merging = range.map { runs[$0].header.number }
         return .merge(merging, expiredBefore: expiredBefore)
     }

@@ -28,10 +28,14 @@ public struct DedupIndex: ~Copyable {
     var hot = KeyTable()
     let sealed: UnsafeMutablePointer<SealedKeys>
     private(set) var sealedCount = 0
+    /// A table that was written down and becomes the next open one.
+    private var spare: UnsafeMutablePointer<KeyTable>?
     let runs: UnsafeMutablePointer<LoadedRun>
     private(set) var runCount = 0
     /// Entries before this position have left the window.
-    public var expiredBefore = JournalPosition.start
+    public var expiredBefore = JournalPosition.start {
+        didSet { if expiredBefore != oldValue { isSettled = false } }
+    }
 
     /// Nil: everything stays in memory.
     let store: KeyStore?
@@ -46,6 +50,8 @@ public struct DedupIndex: ~Copyable {
 
     /// What `nextWork` gave out and `finished` did not yet take back.
     var work: KeyWork?
+    /// Nothing is to be merged, and nothing has changed since that was found.
+    var isSettled = false
     /// A merge that was begun: the numbers of the runs it reads.
     var merging: [UInt32] = []
     /// A merged run that takes the place of its inputs: its number, theirs, and the sections that it has already.
@@ -58,7 +64,8 @@ public struct DedupIndex: ~Copyable {
     var hasFailed = false
     public internal(set) var counters = DedupCounters()
 
-    private var maybe: UnsafeMutablePointer<Bool>
+    /// What `probe` found of each fingerprint of the block.
+    private var maybe: UnsafeMutablePointer<DedupHint>
     private var maybeCapacity = 1024
     private let page = UnsafeMutableRawBufferPointer.allocate(byteCount: RunFormat.pageBytes, alignment: 4096)
 
@@ -83,6 +90,8 @@ public struct DedupIndex: ~Copyable {
     deinit {
         for i in 0..<sealedCount { sealed[i].free() }
         sealed.deallocate()
+        spare?.deinitialize(count: 1)
+        spare?.deallocate()
         for i in 0..<runCount { runs[i].free() }
         runs.deinitialize(count: runCount)
         runs.deallocate()
@@ -108,7 +117,7 @@ public struct DedupIndex: ~Copyable {
 
     /// Bytes of memory.
     public var byteCount: Int {
-        var total = hot.byteCount
+        var total = hot.byteCount + (spare?.pointee.byteCount ?? 0)
         for i in 0..<sealedCount { total += sealed[i].table.pointee.byteCount }
         for i in 0..<runCount { total += runs[i].memory }
         return total
@@ -137,28 +146,29 @@ public struct DedupIndex: ~Copyable {
 
     @inline(__always) public func prefetchSlot(_ fingerprint: UInt64) { hot.prefetchSlot(fingerprint) }
 
-    /// Asks the filters about a block of fingerprints, run by run and a few ahead, so that cache misses wait for each other as
-    /// little as can be. `cursor` gives each its answer.
+    /// Asks the sealed tables and the filters about a block of fingerprints, one after the other and a few ahead, so that cache
+    /// misses wait for each other as little as can be. `cursor` gives each its answer. No table is sealed between the two.
     mutating func probe(_ fingerprints: UnsafePointer<UInt64>, count: Int) {
         if count > maybeCapacity {
             maybe.deallocate()
             maybeCapacity = count
             maybe = .allocate(capacity: maybeCapacity)
         }
-        maybe.initialize(repeating: false, count: count)
+        maybe.initialize(repeating: DedupHint(), count: count)
+        for s in 0..<sealedCount { sealed[s].table.pointee.probe(fingerprints, count: count, into: maybe) }
         let ahead = 8
         for r in 0..<runCount {
             let run = runs[r]
             for i in 0..<min(ahead, count) { run.prefetchFilter(fingerprints[i]) }
             for i in 0..<count {
                 if i + ahead < count { run.prefetchFilter(fingerprints[i + ahead]) }
-                if run.mightContain(fingerprints[i]) { maybe[i] = true }
+                if run.mightContain(fingerprints[i]) { maybe[i].isInRuns = true }
             }
         }
     }
 
     /// Where the walk over the candidates of fingerprint `i` of the last `probe` starts.
-    @inline(__always) func cursor(_ i: Int) -> DedupCursor { DedupCursor(asksRuns: maybe[i]) }
+    @inline(__always) func cursor(_ i: Int) -> DedupCursor { DedupCursor(maybe[i]) }
 
     /// Walks the entries that carry `fingerprint` and are inside the window, the tables' first. The result is the position of
     /// the next candidate, or nil when there is none. May read from disk, when a filter lets the fingerprint through.
@@ -166,8 +176,8 @@ public struct DedupIndex: ~Copyable {
     public mutating func candidate(_ fingerprint: UInt64, cursor: inout DedupCursor) throws(StorageError) -> JournalPosition? {
         if cursor.stage == 0 {
             if let found = hot.candidate(fingerprint, cursor: &cursor.slot, expiredBefore: expiredBefore.raw) { return found }
-            if sealedCount == 0, !cursor.asksRuns { return nil }
-            cursor.stage = 1
+            if !cursor.hint.isAnywhere { return nil }
+            cursor.stage = cursor.hint.isSealed ? 1 : sealedCount + 1
             cursor.slot = 0
         }
         return try olderCandidate(fingerprint, &cursor)
@@ -182,7 +192,7 @@ public struct DedupIndex: ~Copyable {
             cursor.stage += 1
             cursor.slot = 0
         }
-        guard cursor.asksRuns else { return nil }
+        guard cursor.hint.isInRuns else { return nil }
         while cursor.stage - sealedCount <= runCount {
             let run = runs[runCount - (cursor.stage - sealedCount)]
             if let found = try candidate(fingerprint, in: run, &cursor) { return found }
@@ -246,15 +256,20 @@ public struct DedupIndex: ~Copyable {
     /// Seals the open table when it is full.
     mutating func sealIfFull() {
         guard store != nil, hot.count >= hotKeys, sealedCount < Limits.dedupSealedTables else { return }
-        var full = KeyTable()
-        swap(&full, &hot)
+        let table = spare ?? newTable()
+        spare = nil
+        swap(&table.pointee, &hot)
         let to = JournalPosition(raw: lastPosition.raw + 1)
-        let keys = full.count
-        let table = UnsafeMutablePointer<KeyTable>.allocate(capacity: 1)
-        table.initialize(to: full)
+        let keys = table.pointee.count
         (sealed + sealedCount).initialize(to: SealedKeys(table: table, from: hotFrom, to: to, batch: lastBatch, count: keys))
         sealedCount += 1
         hotFrom = to
+    }
+
+    private func newTable() -> UnsafeMutablePointer<KeyTable> {
+        let table = UnsafeMutablePointer<KeyTable>.allocate(capacity: 1)
+        table.initialize(to: KeyTable())
+        return table
     }
 
     /// The oldest sealed table was written down as this run.
@@ -262,7 +277,12 @@ public struct DedupIndex: ~Copyable {
         var run = LoadedRun(header)
         run.install(sections, from: 0)
         insert(run, at: runCount)
-        sealed[0].free()
+        if spare == nil {
+            spare = sealed[0].table
+            spare?.pointee.reuse()
+        } else {
+            sealed[0].free()
+        }
         sealedCount -= 1
         for i in 0..<sealedCount { sealed[i] = sealed[i + 1] }
     }
@@ -271,12 +291,14 @@ public struct DedupIndex: ~Copyable {
         for i in stride(from: runCount, to: place, by: -1) { (runs + i).moveInitialize(from: runs + i - 1, count: 1) }
         (runs + place).initialize(to: run)
         runCount += 1
+        isSettled = false
     }
 
     mutating func removeRun(at place: Int) {
         runs[place].free()
         (runs + place).deinitialize(count: 1)
         runCount -= 1
+        isSettled = false
         for i in place..<runCount { (runs + i).moveInitialize(from: runs + i + 1, count: 1) }
     }
 }

@@ -95,30 +95,32 @@ struct FuseFilter: BitwiseCopyable {
     }
 }
 
-/// Makes filters; keeps its working memory (about 16 bytes a slot) from one to the next.
+/// Makes filters; keeps its working memory (about 34 bytes a slot) from one to the next.
 struct FuseBuilder: ~Copyable {
     private var capacity = 0
     private var keyCapacity = 0
-    /// For each slot: how many members use it, which of their four places it is (XORed), and their hashes (XORed).
-    private var uses = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
-    private var turns = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
-    private var hashes = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+    /// What is known of a slot while members are taken out: their hashes (XORed), and how many there are. Together, because
+    /// they are always looked at together.
+    private struct Use: BitwiseCopyable {
+        var hashes: UInt64
+        var count: UInt64
+    }
+
+    private var uses = UnsafeMutablePointer<Use>.allocate(capacity: 1)
     private var lonely = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
     private var values = UnsafeMutablePointer<UInt16>.allocate(capacity: 1)
-    /// Members in the order they were taken out, and at which of their places.
+    /// Members in the order they were taken out, and at which slot.
     private var order = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
-    private var orderTurns = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
+    private var orderSlots = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
 
     init() {}
 
     deinit {
         uses.deallocate()
-        turns.deallocate()
-        hashes.deallocate()
         lonely.deallocate()
         values.deallocate()
         order.deallocate()
-        orderTurns.deallocate()
+        orderSlots.deallocate()
     }
 
     /// A filter of `bits` bits (1 to 16) over `members`, no two of which are equal; its slots go to the end of `output`. Work is
@@ -154,81 +156,74 @@ struct FuseBuilder: ~Copyable {
 
     private mutating func reserve(slots: Int, members: Int) {
         if slots > capacity {
-            capacity = slots + slots / 8
+            // One more than there are slots: `remove` writes behind what waits.
+            capacity = slots + slots / 8 + 1
             uses.deallocate()
-            turns.deallocate()
-            hashes.deallocate()
             lonely.deallocate()
             values.deallocate()
             uses = .allocate(capacity: capacity)
-            turns = .allocate(capacity: capacity)
-            hashes = .allocate(capacity: capacity)
             lonely = .allocate(capacity: capacity)
             values = .allocate(capacity: capacity)
         }
         if members > keyCapacity {
             keyCapacity = members + members / 8
             order.deallocate()
-            orderTurns.deallocate()
+            orderSlots.deallocate()
             order = .allocate(capacity: keyCapacity)
-            orderTurns = .allocate(capacity: keyCapacity)
+            orderSlots = .allocate(capacity: keyCapacity)
         }
     }
 
     /// Takes members out one by one, each when one of its slots is its alone. False when some are left that share all.
     private mutating func peel(_ members: UnsafeBufferPointer<UInt64>, _ shape: FuseFilter.Shape) -> Bool {
         let slots = shape.slotCount
-        uses.initialize(repeating: 0, count: slots)
-        turns.initialize(repeating: 0, count: slots)
-        hashes.initialize(repeating: 0, count: slots)
+        uses.initialize(repeating: Use(hashes: 0, count: 0), count: slots)
         let span = UInt64(shape.segments) << UInt64(shape.segmentLog)
         for member in members {
             let hash = FuseFilter.mix(member ^ shape.seed)
             let (a, b, c, d) = FuseFilter.places(hash, span: span, segmentLog: shape.segmentLog)
-            guard add(a, 0, hash), add(b, 1, hash), add(c, 2, hash), add(d, 3, hash) else { return false }
+            add(a, hash)
+            add(b, hash)
+            add(c, hash)
+            add(d, hash)
         }
         var waiting = 0
-        for slot in 0..<slots where uses[slot] == 1 {
+        for slot in 0..<slots where uses[slot].count == 1 {
             lonely[waiting] = UInt32(truncatingIfNeeded: slot)
             waiting += 1
         }
         var taken = 0
         while waiting > 0 {
             waiting -= 1
-            let slot = Int(lonely[waiting])
+            let slot = lonely[waiting]
             // Its member may have been taken out at another of its slots.
-            guard uses[slot] == 1 else { continue }
-            let hash = hashes[slot]
+            guard uses[Int(slot)].count == 1 else { continue }
+            let hash = uses[Int(slot)].hashes
             order[taken] = hash
-            orderTurns[taken] = turns[slot]
+            orderSlots[taken] = slot
             taken += 1
             let (a, b, c, d) = FuseFilter.places(hash, span: span, segmentLog: shape.segmentLog)
-            remove(a, 0, hash, &waiting)
-            remove(b, 1, hash, &waiting)
-            remove(c, 2, hash, &waiting)
-            remove(d, 3, hash, &waiting)
+            remove(a, hash, &waiting)
+            remove(b, hash, &waiting)
+            remove(c, hash, &waiting)
+            remove(d, hash, &waiting)
         }
         return taken == members.count
     }
 
-    @inline(__always) private func add(_ place: UInt64, _ turn: UInt8, _ hash: UInt64) -> Bool {
-        let slot = Int(truncatingIfNeeded: place)
-        guard uses[slot] < 255 else { return false }
-        uses[slot] += 1
-        turns[slot] ^= turn
-        hashes[slot] ^= hash
-        return true
+    @inline(__always) private func add(_ place: UInt64, _ hash: UInt64) {
+        let use = uses + Int(truncatingIfNeeded: place)
+        use.pointee.count &+= 1
+        use.pointee.hashes ^= hash
     }
 
-    @inline(__always) private func remove(_ place: UInt64, _ turn: UInt8, _ hash: UInt64, _ waiting: inout Int) {
-        let slot = Int(truncatingIfNeeded: place)
-        uses[slot] -= 1
-        turns[slot] ^= turn
-        hashes[slot] ^= hash
-        if uses[slot] == 1 {
-            lonely[waiting] = UInt32(truncatingIfNeeded: slot)
-            waiting += 1
-        }
+    @inline(__always) private func remove(_ place: UInt64, _ hash: UInt64, _ waiting: inout Int) {
+        let use = uses + Int(truncatingIfNeeded: place)
+        use.pointee.count &-= 1
+        use.pointee.hashes ^= hash
+        // Written in any case, and counted when it is so: no branch that nobody can foresee.
+        lonely[waiting] = UInt32(truncatingIfNeeded: place)
+        waiting &+= use.pointee.count == 1 ? 1 : 0
     }
 
     /// In the opposite order every member finds the slot it was taken out at still free to make its sum right.
@@ -239,14 +234,7 @@ struct FuseBuilder: ~Copyable {
             let hash = order[k]
             let (a, b, c, d) = FuseFilter.places(hash, span: span, segmentLog: shape.segmentLog)
             let sum = values[Int(a)] ^ values[Int(b)] ^ values[Int(c)] ^ values[Int(d)]
-            let own =
-                switch orderTurns[k] {
-                case 0: a
-                case 1: b
-                case 2: c
-                default: d
-                }
-            values[Int(own)] ^= sum ^ UInt16(truncatingIfNeeded: FuseFilter.check(hash, bits: shape.bits))
+            values[Int(orderSlots[k])] ^= sum ^ UInt16(truncatingIfNeeded: FuseFilter.check(hash, bits: shape.bits))
         }
     }
 
@@ -254,6 +242,10 @@ struct FuseBuilder: ~Copyable {
         let memory = output.appendUninitialized(shape.byteCount)
         memory.initializeMemory(as: UInt8.self, repeating: 0)
         guard let base = memory.baseAddress else { return }
+        if shape.bits == 16 {
+            for slot in 0..<shape.slotCount { base.storeBytes(of: values[slot].littleEndian, toByteOffset: slot * 2, as: UInt16.self) }
+            return
+        }
         for slot in 0..<shape.slotCount {
             let bit = slot * Int(shape.bits)
             let word = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: bit >> 3, as: UInt32.self))

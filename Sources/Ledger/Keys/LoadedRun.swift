@@ -50,13 +50,21 @@ struct LoadedRun {
     }
 }
 
+/// Where a fingerprint may be besides the open table.
+struct DedupHint: BitwiseCopyable {
+    /// It stands in a sealed table.
+    var isSealed = false
+    /// A run's filter lets it through.
+    var isInRuns = false
+    var isAnywhere: Bool { isSealed || isInRuns }
+}
+
 /// Where a walk over the candidates of one fingerprint is.
 public struct DedupCursor {
     /// 0: the open table; then the sealed ones, newest first; then the runs, newest first.
     var stage = 0
     var slot = 0
-    /// Whether any run's filter lets the fingerprint through.
-    var asksRuns = true
+    var hint = DedupHint(isSealed: true, isInRuns: true)
     /// In the run of this stage: the block, and the entry after the last one returned; -1 when the block is not read yet.
     var block = -1
     var entry = -1
@@ -64,5 +72,5 @@ public struct DedupCursor {
 
     /// Looks everywhere.
     public init() {}
-    init(asksRuns: Bool) { self.asksRuns = asksRuns }
+    init(_ hint: DedupHint) { self.hint = hint }
 }
