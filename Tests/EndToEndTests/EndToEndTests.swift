@@ -109,6 +109,11 @@ struct DurabilityTests {
     @Test func fiftyThousandEventsFromAFileAreExact() throws { try scenario("sent_by_the_tool") }
 }
 
+/// What an event may cost, as far as it can be counted and need not be timed.
+struct CostTests {
+    @Test func theDataPathAsksForNoMemoryPerEvent() throws { try scenario("allocations") }
+}
+
 /// What one disk can do to the real binary; rows S1 to S10 of the reliability page.
 struct StorageTests {
     @Test func aFailedCallEndsTheDaemonOrIsGoneOnFrom() throws { try scenario("failing_journal") }

@@ -9,6 +9,7 @@ warnings.simplefilter("ignore", DeprecationWarning)
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import allocation_scenarios  # noqa: E402
 import books_scenarios  # noqa: E402
 import crash_scenarios  # noqa: E402
 import bench_scenarios  # noqa: E402
@@ -43,6 +44,7 @@ for module in (
     crash_scenarios,
     storage_scenarios,
     power_scenarios,
+    allocation_scenarios,
     books_scenarios,
     exactness_scenarios,
     key_scenarios,
