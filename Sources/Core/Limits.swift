@@ -190,12 +190,14 @@ public enum Limits {
     public static let logSeconds = 10
 
     // The projection.
-    /// Cells of the delta, or new names and customers, that make it flush at once: 14 MB.
+    /// Cells of the delta, or new names and customers, that begin a flush: 9 MB.
     public static let projectionCells = 100_000
+    /// Cells that are gathered while a flush is under way, before folding waits for it: 21 MB, and as much for those under way.
+    public static let projectionCellsMost = 250_000
     /// Descriptions of chunks (16 KiB each, one per MiB of journal) that make it flush at once.
     public static let projectionChunks = 128
-    /// What `projectionCells`, `projectionChunks` and one query of `marginGroups` take together.
-    public static let projectionBytes = 64 * 1024 * 1024
+    /// What twice `projectionCellsMost`, `projectionChunks` and one query of `marginGroups` take together.
+    public static let projectionBytes = 96 * 1024 * 1024
     /// One long query with its groups and sums.
     public static let longQueryBytes = 64 * 1024 * 1024
     /// Groups of one margins answer that are listed; the totals are over all.

@@ -1,4 +1,7 @@
-// Books: the file books.db: opening it, or making it anew when it cannot be trusted, and the one transaction that changes it.
+// Books: the file books.db as queries read it, and how it is opened, or made anew when it cannot be trusted.
+//
+// There are two connections. This one only reads, on the thread of the queries: within `reading` it sees the file as it was at one
+// moment, between two transactions of the other one (`BooksWriter`), which alone writes and checkpoints.
 //
 // A stored file is used only when it is whole (`PRAGMA quick_check`), of this schema and of this journal; anything else is
 // deleted with its `-wal` and `-shm`. WAL with synchronous=NORMAL: after a power loss the file may be older than its last
@@ -25,28 +28,24 @@ final class Books {
 
     let database: Database
     let lookups: Lookups
-    private let upsert: Statement
-    private let putChunk: Statement
-    private let putCorrection: Statement
-    private let putMeta: Statement
     let readRange: Statement
     let readCustomer: Statement
     let nextStart: Statement
     private let readChunks: Statement
     private let readChunksOnward: Statement
     let readCorrections: Statement
-    private let path: String
+    private let readMeta: Statement
+    /// Which hours are in the rows of days, months and totals; as of the last `reading`.
+    private(set) var rolled = Rolled()
 
-    private init(_ path: String, journal: JournalID, isNew: Bool) throws(SQLiteError) {
-        self.path = path
-        database = try Database(path: path)
-        try Books.prepare(database, journal: journal, isNew: isNew)
+    private init(_ path: String, faults: Faults) throws(SQLiteError) {
+        database = try Database(path: path, isReader: true, faults: faults)
+        // Other programs' reasons to wait are none of ours, and nothing here is read twice soon: a small cache will do.
+        try database.execute(
+            "PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
         lookups = try Lookups(database)
-        upsert = try Statement(database, Schema.upsert)
-        putChunk = try Statement(database, "INSERT OR REPLACE INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
-        putCorrection = try Statement(database, "INSERT OR REPLACE INTO corrections VALUES(?1, ?2, ?3, ?4)")
+        readMeta = try Statement(database, "SELECT value FROM meta WHERE key = ?1")
         readCorrections = try Statement(database, Schema.readCorrections)
-        putMeta = try Statement(database, "INSERT OR REPLACE INTO meta VALUES(?1, ?2)")
         readRange = try Statement(database, Schema.readRollups + " WHERE span = ?1 AND start >= ?2 AND start < ?3")
         readCustomer = try Statement(database, Schema.readRollups + " WHERE span = ?1 AND start = ?2 AND customer = ?3")
         nextStart = try Statement(
@@ -65,12 +64,15 @@ final class Books {
             """)
     }
 
+    /// The two connections.
+    typealias Pair = (books: Books, writer: BooksWriter)
+
     /// Opens the file when it can be trusted, else makes it anew; the second value is then why.
-    static func openOrCreate(_ path: String, journal: JournalID) throws(SQLiteError) -> (Books, String?) {
+    static func openOrCreate(_ path: String, journal: JournalID) throws(SQLiteError) -> (Pair, String?) {
         let exists = access(path, F_OK) == 0
         guard exists else { return (try create(path, journal: journal), nil) }
         do {
-            return (try Books(path, journal: journal, isNew: false), nil)
+            return (try open(path, journal: journal, isNew: false), nil)
         } catch {
             guard error.meansDamage else { throw error }
             return (try create(path, journal: journal), error.message)
@@ -78,11 +80,20 @@ final class Books {
     }
 
     /// Deletes what is there and makes an empty file.
-    static func create(_ path: String, journal: JournalID) throws(SQLiteError) -> Books {
+    static func create(_ path: String, journal: JournalID) throws(SQLiteError) -> Pair {
         for suffix in ["", "-wal", "-shm", "-journal"] where unlink(path + suffix) != 0 && errno != ENOENT {
             throw SQLiteError(code: SQLITE_CANTOPEN, message: "cannot delete \(path + suffix): errno \(errno)")
         }
-        return try Books(path, journal: journal, isNew: true)
+        return try open(path, journal: journal, isNew: true)
+    }
+
+    private static func open(_ path: String, journal: JournalID, isNew: Bool) throws(SQLiteError) -> Pair {
+        let faults = Faults()
+        let database = try Database(path: path, faults: faults)
+        try prepare(database, journal: journal, isNew: isNew)
+        let books = try Books(path, faults: faults)
+        try books.reading { (_) throws(SQLiteError) in }
+        return (books, try BooksWriter(database, rolled: books.rolled))
     }
 
     private static func prepare(_ database: Database, journal: JournalID, isNew: Bool) throws(SQLiteError) {
@@ -130,113 +141,36 @@ final class Books {
         return state
     }
 
-    private func put(_ key: String, _ value: Int64) throws(SQLiteError) {
-        putMeta.bind(1, copying: Array(key.utf8))
-        putMeta.bind(2, value)
-        try putMeta.run()
-    }
-
-    // MARK: - Flushing
-
-    /// Writes everything since the last flush in one transaction. After an error nothing of it is in the file.
-    func flush(_ folder: borrowing Folder, _ dropped: Dropped, _ state: BooksState) throws(SQLiteError) {
-        try database.execute("BEGIN IMMEDIATE")
-        do {
-            try write(folder.delta)
-            try lookups.flush()
-            for chunk in folder.chunks.unstored { try write(chunk) }
-            for mark in folder.corrections.marks { try write(mark) }
-            if dropped.isDirty { try write(dropped) }
-            try put("position", Int64(bitPattern: state.position.raw))
-            try put("last_crc", Int64(state.lastCRC))
-            try put("folded_at", state.foldedAt.nanoseconds)
-            try put("earliest", state.earliest)
-            try put("latest", state.latest)
-            try put("events", Int64(bitPattern: state.events))
-            try database.execute("COMMIT")
+    /// Reads the file as it is now, and goes on seeing it so until `body` returns. The value is how far it goes.
+    func reading<R, E>(_ body: (JournalPosition) throws(E) -> R) throws(E) -> R where E: SQLiteFailure {
+        do throws(SQLiteError) {
+            try database.execute("BEGIN")
         } catch {
-            if database.inTransaction { sqlite3_exec(database.handle, "ROLLBACK", nil, nil, nil) }
-            throw error
+            throw E(error)
         }
-        lookups.flushed()
+        defer { sqlite3_exec(database.handle, "COMMIT", nil, nil, nil) }
+        let position: JournalPosition
+        do throws(SQLiteError) {
+            position = JournalPosition(raw: UInt64(bitPattern: try meta("position")))
+            rolled = Rolled(
+                hour: Int32(truncatingIfNeeded: try meta("rolled_hour")),
+                customer: StringID(truncatingIfNeeded: try meta("rolled_customer")))
+        } catch {
+            throw E(error)
+        }
+        return try body(position)
     }
 
-    private func write(_ delta: borrowing CellTable) throws(SQLiteError) {
-        try writeSpans(delta, allCustomers: false)
-        var together = CellTable()
-        for cell in delta.all {
-            var key = cell.key
-            key.customer = noString
-            together.add(cell.figures, to: together.find(key))
-        }
-        try writeSpans(together, allCustomers: true)
-    }
-
-    private func writeSpans(_ hours: borrowing CellTable, allCustomers: Bool) throws(SQLiteError) {
-        try write(hours, .hour, allCustomers)
-        // Each coarser table is summed in memory first: fewer rows to touch than the one before.
-        var days = CellTable(capacity: min(hours.count, 4096))
-        for cell in hours.all { days.merge(cell, start: cell.key.hour / 24 * 24) }
-        try write(days, .day, allCustomers)
-        var months = CellTable(capacity: min(days.count, 4096))
-        for cell in days.all { months.merge(cell, start: Books.monthStart(cell.key.hour)) }
-        try write(months, .month, allCustomers)
-        var totals = CellTable(capacity: min(months.count, 4096))
-        for cell in months.all { totals.merge(cell, start: 0) }
-        try write(totals, .all, allCustomers)
+    private func meta(_ key: StaticString) throws(SQLiteError) -> Int64 {
+        readMeta.bind(1, text: UnsafeRawBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount))
+        defer { readMeta.reset() }
+        return try readMeta.step() ? readMeta.integer(0) : 0
     }
 
     /// First hour of the month that an hour (not before 1970) is in.
     static func monthStart(_ hour: Int32) -> Int32 {
         let date = CivilDate(daysSinceEpoch: Int(hour / 24))
         return Int32(CivilDate(year: date.year, month: date.month, day: 1).daysSinceEpoch * 24)
-    }
-
-    private func write(_ table: borrowing CellTable, _ span: Schema.Span, _ allCustomers: Bool) throws(SQLiteError) {
-        upsert.bind(1, span.code(allCustomers: allCustomers))
-        // In the order of the primary key, so that neighbours share pages.
-        for number in table.sortedByKey() {
-            let cell = table.all[number]
-            upsert.bind(2, Int64(cell.key.hour))
-            upsert.bind(3, Int64(cell.key.customer))
-            upsert.bind(4, Int64(cell.key.feature))
-            upsert.bind(5, Int64(cell.key.model))
-            upsert.bind(6, Int64(cell.key.provider))
-            upsert.bind(7, Int64(cell.key.eventName))
-            upsert.bind(8, cell.figures.events)
-            upsert.bind(9, cell.figures.unpriced)
-            bind(cell.figures.usageUnits, 10)
-            bind(cell.figures.inputTokens, 12)
-            bind(cell.figures.outputTokens, 14)
-            bind(cell.figures.cost, 16)
-            bind(cell.figures.revenue, 18)
-            try upsert.run()
-        }
-    }
-
-    private func bind(_ total: Int128, _ index: Int32) {
-        let split = SplitSum(total)
-        upsert.bind(index, split.high)
-        upsert.bind(index + 1, split.low)
-    }
-
-    private func write(_ chunk: Chunk) throws(SQLiteError) {
-        putChunk.bind(1, Int64(bitPattern: chunk.position.raw))
-        putChunk.bind(2, Int64(bitPattern: chunk.end.raw))
-        putChunk.bind(3, Int64(bitPattern: chunk.firstSequence))
-        putChunk.bind(4, Int64(bitPattern: chunk.events))
-        putChunk.bind(5, chunk.earliest)
-        putChunk.bind(6, chunk.latest)
-        putChunk.bind(7, blob: chunk.filter)
-        try putChunk.run()
-    }
-
-    private func write(_ mark: CorrectionMark) throws(SQLiteError) {
-        putCorrection.bind(1, Int64(bitPattern: mark.sequence))
-        putCorrection.bind(2, Int64(bitPattern: mark.position.raw))
-        putCorrection.bind(3, mark.flags)
-        putCorrection.bind(4, mark.cost)
-        try putCorrection.run()
     }
 
     // MARK: - What was dropped
@@ -258,23 +192,6 @@ final class Books {
         while try stored.step() { hours.append(Int32(truncatingIfNeeded: stored.integer(0))) }
         dropped.load(hours: hours)
         return dropped
-    }
-
-    private func write(_ dropped: Dropped) throws(SQLiteError) {
-        let insert = try Statement(database, "INSERT OR IGNORE INTO dropped_hours VALUES(?1)")
-        for hour in dropped.unstored {
-            insert.bind(1, Int64(hour))
-            try insert.run()
-        }
-        try put("dropped_kept_from", Int64(bitPattern: dropped.keptFrom.raw))
-        try put("dropped_events", Int64(bitPattern: dropped.events))
-        try put("dropped_next_sequence", Int64(bitPattern: dropped.nextSequence))
-        // Nobody asks for them any more.
-        for (table, column) in [("chunks", "end_position"), ("corrections", "position")] {
-            let delete = try Statement(database, "DELETE FROM \(table) WHERE \(column) <= ?1")
-            delete.bind(1, Int64(bitPattern: dropped.keptFrom.raw))
-            try delete.run()
-        }
     }
 
     // MARK: - Chunks

@@ -43,7 +43,7 @@ struct ChunkProbe {
 }
 
 /// A described stretch of journal. `filter` is empty for the chunk that is still being filled.
-struct Chunk {
+struct Chunk: Sendable {
     var position: JournalPosition
     var end: JournalPosition
     var firstSequence: UInt64
@@ -143,8 +143,8 @@ struct ChunkLog: ~Copyable {
         return closed + [chunk]
     }
 
-    /// The closed chunks are in the file now.
-    mutating func stored() { closed.removeAll(keepingCapacity: true) }
+    /// The first so many closed chunks are in the file now.
+    mutating func stored(_ count: Int) { closed.removeFirst(count) }
 
     mutating func reset() {
         closed = []

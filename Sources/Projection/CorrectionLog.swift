@@ -64,6 +64,15 @@ struct CorrectionLog {
 
     var count: Int { marks.count }
 
+    /// What this one holds, over what an earlier one does.
+    func over(_ earlier: CorrectionLog) -> CorrectionLog {
+        var both = CorrectionLog()
+        both.marks = earlier.marks + marks
+        both.isSettled = false
+        both.settle()
+        return both
+    }
+
     mutating func add(_ mark: CorrectionMark) {
         if let last = marks.last, last.sequence >= mark.sequence { isSettled = false }
         marks.append(mark)

@@ -3,8 +3,8 @@
 // Guarantees: every failure is a typed error with SQLite's own code; every value reaches SQL as a bound parameter, never as
 // text of the statement. Refuses nothing by itself: what an error means is decided by `Projection`.
 //
-// One connection both writes and checkpoints, on one thread: SQLite before 3.52 can damage a WAL that two connections write
-// and checkpoint at once.
+// One connection both writes and checkpoints: SQLite before 3.52 can damage a WAL that two connections write and checkpoint at
+// once. All others are readers, which SQLite itself keeps from doing either.
 
 internal import CSQLite
 internal import Core
@@ -24,17 +24,33 @@ struct SQLiteError: Error {
     }
 }
 
-/// A connection. Used on one thread only.
+/// For tests: a failure to come, of whatever connection meets it.
+final class Faults {
+    /// After this many more steps one fails with `code`. Negative: never.
+    var countdown = -1
+    var code: Int32 = SQLITE_IOERR
+}
+
+/// An error type that can say what SQLite refused.
+protocol SQLiteFailure: Error {
+    init(_ error: SQLiteError)
+}
+
+extension SQLiteError: SQLiteFailure {
+    init(_ error: SQLiteError) { self = error }
+}
+
+/// A connection. Used on one thread at a time.
 final class Database {
     let handle: OpaquePointer
-    /// For tests: after this many more steps one fails with `faultCode`. Negative: never.
-    var faultCountdown = -1
-    var faultCode: Int32 = SQLITE_IOERR
+    let faults: Faults
 
-    /// Opens or creates the file.
-    init(path: String) throws(SQLiteError) {
+    /// Opens the file; creates it unless it is only to be read.
+    init(path: String, isReader: Bool = false, faults: Faults = Faults()) throws(SQLiteError) {
+        self.faults = faults
         var opened: OpaquePointer?
-        let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        let access = isReader ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+        let flags = access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         let code = sqlite3_open_v2(path, &opened, flags, nil)
         guard code == SQLITE_OK, let opened else {
             let message = opened.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
@@ -71,9 +87,9 @@ final class Database {
     }
 
     func injectedFault() -> SQLiteError? {
-        guard faultCountdown >= 0 else { return nil }
-        faultCountdown -= 1
-        return faultCountdown < 0 ? SQLiteError(code: faultCode, message: "injected fault") : nil
+        guard faults.countdown >= 0 else { return nil }
+        faults.countdown -= 1
+        return faults.countdown < 0 ? SQLiteError(code: faults.code, message: "injected fault") : nil
     }
 }
 

@@ -6,7 +6,7 @@
 public import Core
 internal import Journal
 
-struct Dropped {
+struct Dropped: Sendable {
     /// Events before it are gone; `start` while nothing was dropped.
     var keptFrom = JournalPosition.start
     var events: UInt64 = 0
@@ -34,8 +34,9 @@ struct Dropped {
         isDirty = true
     }
 
-    /// It is in the file now.
-    mutating func stored() {
+    /// It is in the file as it was.
+    mutating func stored(_ before: Dropped) {
+        guard keptFrom == before.keptFrom else { return }
         unstored = []
         isDirty = false
     }

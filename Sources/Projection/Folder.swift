@@ -3,8 +3,8 @@
 // A correction adds to the cell of its event what it changes, so figures of the delta may be negative; with the rows they are
 // added to they never are.
 //
-// About 50 ns an event: one decode, one probe of a flat table, a few bits of the chunk's filter. Names and customers go to
-// SQLite's memory only when they are met for the first time. A batch that cannot be read is never folded in part and kept:
+// One decode, one probe of a flat table, a few bits of the chunk's filter for each event. Names and customers are looked at only
+// when they are met for the first time. A batch that cannot be read is never folded in part and kept:
 // the caller throws the delta away.
 
 internal import Core
@@ -20,7 +20,7 @@ enum FoldError: Error {
 }
 
 struct Folder: ~Copyable {
-    var delta = CellTable(capacity: 1024)
+    var delta = DeltaTable()
     var chunks = ChunkLog()
     var corrections = CorrectionLog()
     /// Of all events folded ever, nanoseconds; `earliest` above `latest` before the first.
@@ -34,10 +34,16 @@ struct Folder: ~Copyable {
     private var stagedCount = 0
 
     private struct Staged {
-        var key: CellKey
+        var customer: StringID
+        var hour: Int32
+        var shape: UInt32
         var hash: UInt64
         var sums: EventSums
     }
+    /// Of the last event: what follows is often alike, and then filter and customer know it.
+    private var previous = CellKey()
+    private var previousShape: UInt32 = 0
+    private var previousHash: UInt64 = 0
 
     init() { staged = .allocate(capacity: Folder.stageSize) }
 
@@ -45,7 +51,7 @@ struct Folder: ~Copyable {
 
     /// Drops everything that is not in the file.
     mutating func reset() {
-        delta.reset(keeping: 0)
+        delta = DeltaTable()
         chunks.reset()
         corrections.removeAll()
         earliest = .max
@@ -54,17 +60,19 @@ struct Folder: ~Copyable {
         stagedCount = 0
     }
 
-    /// The delta is in the file now.
-    mutating func stored() {
-        delta.reset(keeping: Limits.projectionCells)
-        chunks.stored()
-        corrections.removeAll()
+    /// A flush begins: the delta goes along with it, and a new one begins.
+    mutating func takeDelta() -> DeltaTable {
+        var taken = DeltaTable()
+        swap(&taken, &delta)
+        return taken
     }
 
     mutating func fold(_ batch: BatchInfo, _ body: UnsafeRawBufferPointer, into lookups: Lookups) throws(FoldError) {
         guard !batch.isCondensed else { return try fold(condensed: batch, body, into: lookups) }
         chunks.begin(at: batch.position, firstSequence: batch.firstSequence)
         stagedCount = 0
+        // No event is in this hour: the first one is like no other.
+        previous.hour = .min
         var reader = FactReader(body)
         var counted: UInt64 = 0
         var first = Int64.max
@@ -82,7 +90,7 @@ struct Folder: ~Copyable {
             case FactType.correction.rawValue:
                 guard let correction = Correction(fact.payload) else { throw .badFact(fact.offset) }
                 corrections.add(CorrectionMark(correction, at: batch.position(ofBodyOffset: fact.offset)))
-                delta.add(Figures(correction), to: delta.find(CellKey(correction)))
+                delta.add(Figures(correction), CellKey(correction))
             default: break
             }
         }
@@ -109,10 +117,10 @@ struct Folder: ~Copyable {
             case .place: stood = PlaceFact.read(fact.payload)
             case .met:
                 guard let met = MetFact(fact.payload), NumberSet.isNumber(met.reference) else { throw .badFact(fact.offset) }
-                do { try lookups.met(customer: met.reference, origin: origin, at: met.at) } catch { throw .sqlite(error) }
+                lookups.met(customer: met.reference, origin: origin, at: met.at)
             case .sums:
                 guard let sums = SumsFact(fact.payload) else { throw .badFact(fact.offset) }
-                delta.add(Figures(sums), to: delta.find(CellKey(sums)))
+                delta.add(Figures(sums), CellKey(sums))
             case .dropped:
                 guard let dropped = DroppedFact(fact.payload) else { throw .badFact(fact.offset) }
                 events += dropped.events
@@ -139,36 +147,46 @@ struct Folder: ~Copyable {
         key.provider = event.provider
         key.eventName = event.eventName
         key.hour = Int32(truncatingIfNeeded: event.occurredAt.nanoseconds / Timestamp.nanosecondsPerHour)
-        // Events that follow each other are often alike: then the filter's bits and the customer are known.
-        let hash: UInt64
-        if stagedCount > 0, key == staged[stagedCount - 1].key {
-            hash = staged[stagedCount - 1].hash
-        } else {
-            hash = key.hash
+        if key != previous {
             if key.customer != noString, !lookups.knownCustomers.contains(key.customer) {
                 guard NumberSet.isNumber(key.customer) else { throw .badFact(fact.offset) }
-                do { try lookups.met(customer: key.customer, origin: position, at: event.recordedAt) } catch { throw .sqlite(error) }
+                lookups.met(customer: key.customer, origin: position, at: event.recordedAt)
+            }
+            let shape = Shape(feature: key.feature, model: key.model, provider: key.provider, eventName: key.eventName)
+            if !isPrevious(shape) {
+                previousShape = delta.shape(shape)
+                chunks.insert(ChunkProbe(.feature, UInt64(key.feature)))
+                chunks.insert(ChunkProbe(.model, UInt64(key.model)))
+                chunks.insert(ChunkProbe(.provider, UInt64(key.provider)))
+                chunks.insert(ChunkProbe(.eventName, UInt64(key.eventName)))
             }
             chunks.insert(ChunkProbe(.customer, UInt64(key.customer)))
-            chunks.insert(ChunkProbe(.feature, UInt64(key.feature)))
-            chunks.insert(ChunkProbe(.model, UInt64(key.model)))
-            chunks.insert(ChunkProbe(.provider, UInt64(key.provider)))
-            chunks.insert(ChunkProbe(.eventName, UInt64(key.eventName)))
+            previousHash = DeltaTable.hash(key.customer, key.hour, previousShape)
+            previous = key
         }
         chunks.insert(event.keyProbe)
         if event.flags & EventFlag.extras != 0, let flow = event.extra(.flowId) { chunks.insert(ChunkProbe.text(.flow, flow)) }
         if !event.isPriced { chunks.insert(ChunkProbe(.unpriced, 1)) }
-        staged.advanced(by: stagedCount).initialize(to: Staged(key: key, hash: hash, sums: event.sums))
+        staged.advanced(by: stagedCount).initialize(
+            to: Staged(customer: key.customer, hour: key.hour, shape: previousShape, hash: previousHash, sums: event.sums))
         stagedCount += 1
         if stagedCount == Folder.stageSize { drain() }
         return event.occurredAt.nanoseconds
+    }
+
+    @inline(__always) private func isPrevious(_ shape: Shape) -> Bool {
+        previous.hour != .min && shape.feature == previous.feature && shape.model == previous.model && shape.provider == previous.provider
+            && shape.eventName == previous.eventName
     }
 
     /// Adds what is staged to the delta.
     private mutating func drain() {
         for i in 0..<stagedCount { delta.prefetchSlot(staged[i].hash) }
         for i in 0..<stagedCount { delta.prefetchCell(staged[i].hash) }
-        for i in 0..<stagedCount { delta.add(staged[i].sums, to: delta.find(staged[i].key, staged[i].hash)) }
+        for i in 0..<stagedCount {
+            delta.add(
+                staged[i].sums, customer: staged[i].customer, hour: staged[i].hour, shape: staged[i].shape, hash: staged[i].hash)
+        }
         stagedCount = 0
     }
 }
@@ -179,7 +197,7 @@ extension Lookups {
         let id = text.varint()
         guard !text.failed, let number = StringID(exactly: id), NumberSet.isNumber(number) else { throw .badFact(fact.offset) }
         let bytes = text.bytes(text.remaining)
-        do { try add(name: number, bytes) } catch { throw .sqlite(error) }
+        add(name: number, bytes)
     }
 
     fileprivate func fold(customer fact: Fact, origin: JournalPosition) throws(FoldError) {

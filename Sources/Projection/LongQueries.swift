@@ -18,7 +18,7 @@ protocol LongQuery: AnyObject {
 
 extension Projection {
     /// Goes on with a query, or begins it when there is room. nil: not done, ask again.
-    func work(on token: UInt64, _ begin: () throws(QueryError) -> any LongQuery) throws(QueryError) -> ByteWriter? {
+    func work(on token: UInt64, _ begin: () throws(QueryError) -> any LongQuery) throws(QueryError) -> [UInt8]? {
         guard let books else { throw QueryError.unavailable }
         if inHand[token] == nil {
             guard inHand.count < Limits.longQueries else { return nil }
@@ -37,6 +37,6 @@ extension Projection {
             failed = false
             return nil
         }
-        return try query.data(books.lookups)
+        return try query.data(books.lookups).array
     }
 }

@@ -1,17 +1,18 @@
 // Lookups: the names behind the numbers, and the customers.
 //
-// What came since the last flush is in tables in memory (`temp`), so a query sees it at once and a full disk cannot hide it; a
-// flush moves it into the file. A customer exists from the first fact that names it: an event, or its registration.
+// What came since the last flush is in memory (`LookupDelta`), and so is what a flush that is under way has taken along: a query
+// sees both at once, over what is in the file. A customer exists from the first fact that names it: an event, or its registration.
 
 internal import CSQLite
 internal import Core
 internal import Journal
 
 /// A customer as stored.
-struct Customer {
+struct Customer: Sendable {
     static let fromEvents: Int64 = 1
     static let manual: Int64 = 2
 
+    /// Place of the first fact that named it.
     var origin: Int64
     var reference: StringID
     var source: Int64
@@ -21,6 +22,14 @@ struct Customer {
     var lastName: [UInt8]?
     var email: [UInt8]?
     var phoneNumber: [UInt8]?
+
+    init(origin: JournalPosition, reference: StringID, source: Int64, at time: Timestamp) {
+        self.origin = Int64(bitPattern: origin.raw)
+        self.reference = reference
+        self.source = source
+        createdAt = time
+        modifiedAt = time
+    }
 
     /// Reads a row of `Schema.customerColumns`.
     init(_ row: Statement) {
@@ -35,130 +44,90 @@ struct Customer {
         email = text(7)
         phoneNumber = text(8)
     }
+
+    /// What a registration or a change says.
+    mutating func apply(_ fact: CustomerFact) {
+        source = Customer.manual
+        modifiedAt = max(modifiedAt, fact.at)
+        firstName = fact.firstName ?? firstName
+        lastName = fact.lastName ?? lastName
+        email = fact.email ?? email
+        phoneNumber = fact.phoneNumber ?? phoneNumber
+    }
 }
 
 final class Lookups {
-    /// Rows in the tables in memory.
-    private(set) var pending = 0
     private(set) var knownNames = NumberSet()
     private(set) var knownCustomers = NumberSet()
+    /// Since the last flush was begun.
+    private(set) var fresh = LookupDelta()
+    /// What the flush under way has taken along; nil when none is.
+    private(set) var frozen: LookupDelta?
 
     /// Texts asked for last, by the low bits of their number.
     private var recent: [(id: StringID, text: [UInt8])] = Array(repeating: (noString, []), count: 256)
 
     private let database: Database
-    private let insertName: Statement
-    private let insertCustomer: Statement
-    private let copyCustomer: Statement
-    private let changeCustomer: Statement
     private let findText: Statement
-    private let findNewText: Statement
-    private let findNumbers: Statement
+    private let findNumber: Statement
     private let findCustomer: Statement
-    private let findNewCustomer: Statement
-    private let countAll: Statement
-    /// Customers in order of appearance; ?1 is the limit, ?2 the offset.
-    let listCustomers: Statement
+    private let countStored: Statement
+    /// Stored customers in order of appearance; ?1 is the limit, ?2 the offset.
+    private let listStored: Statement
 
     init(_ database: Database) throws(SQLiteError) {
         self.database = database
-        try database.execute(Schema.createTemporary)
-        insertName = try Statement(database, "INSERT OR REPLACE INTO temp.new_names(id, text) VALUES(?1, ?2)")
-        insertCustomer = try Statement(
-            database,
-            """
-            INSERT OR IGNORE INTO temp.new_customers(origin, reference, source, created_at, modified_at) VALUES(?1, ?2, ?3, ?4, ?4)
-            """)
-        copyCustomer = try Statement(
-            database, "INSERT OR IGNORE INTO temp.new_customers SELECT * FROM main.customers WHERE reference = ?1")
-        changeCustomer = try Statement(
-            database,
-            """
-            UPDATE temp.new_customers SET source = ?2, modified_at = max(modified_at, ?3), first_name = coalesce(?4, first_name),
-            last_name = coalesce(?5, last_name), email = coalesce(?6, email), phone_number = coalesce(?7, phone_number)
-            WHERE origin = ?1 OR reference = ?8
-            """)
-        findText = try Statement(database, "SELECT text FROM main.names WHERE id = ?1")
-        findNewText = try Statement(database, "SELECT text FROM temp.new_names WHERE id = ?1")
-        findNumbers = try Statement(
-            database, "SELECT id FROM main.names WHERE text = ?1 UNION ALL SELECT id FROM temp.new_names WHERE text = ?1 LIMIT 1")
-        findCustomer = try Statement(database, "SELECT \(Schema.customerColumns) FROM main.customers c WHERE c.reference = ?1")
-        findNewCustomer = try Statement(database, "SELECT \(Schema.customerColumns) FROM temp.new_customers c WHERE c.reference = ?1")
-        countAll = try Statement(
-            database,
-            """
-            SELECT (SELECT count(*) FROM main.customers) + (SELECT count(*) FROM temp.new_customers n
-            WHERE NOT EXISTS (SELECT 1 FROM main.customers c WHERE c.origin = n.origin))
-            """)
-        listCustomers = try Statement(
-            database, "SELECT \(Schema.customerColumns) FROM (\(Schema.allCustomers)) c ORDER BY c.origin LIMIT ?1 OFFSET ?2")
-        try load()
-    }
-
-    func countCustomers() throws(SQLiteError) -> Int64 {
-        defer { countAll.reset() }
-        return try countAll.step() ? countAll.integer(0) : 0
-    }
-
-    private func load() throws(SQLiteError) {
-        let names = try Statement(database, "SELECT id FROM main.names")
+        findText = try Statement(database, "SELECT text FROM names WHERE id = ?1")
+        findNumber = try Statement(database, "SELECT id FROM names WHERE text = ?1 LIMIT 1")
+        findCustomer = try Statement(database, "SELECT \(Schema.customerColumns) FROM customers c WHERE c.reference = ?1")
+        countStored = try Statement(database, "SELECT count(*) FROM customers")
+        listStored = try Statement(
+            database, "SELECT \(Schema.customerColumns) FROM customers c ORDER BY c.origin LIMIT ?1 OFFSET ?2")
+        let names = try Statement(database, "SELECT id FROM names")
         while try names.step() { knownNames.insert(StringID(truncatingIfNeeded: names.integer(0))) }
-        let customers = try Statement(database, "SELECT reference FROM main.customers WHERE reference IS NOT NULL")
+        let customers = try Statement(database, "SELECT reference FROM customers WHERE reference IS NOT NULL")
         while try customers.step() { knownCustomers.insert(StringID(truncatingIfNeeded: customers.integer(0))) }
     }
 
+    /// Rows that wait for the next flush.
+    var pending: Int { fresh.count }
+
     // MARK: - Folding
 
-    func add(name id: StringID, _ text: UnsafeRawBufferPointer) throws(SQLiteError) {
+    func add(name id: StringID, _ text: UnsafeRawBufferPointer) {
         guard !knownNames.contains(id) else { return }
-        insertName.bind(1, Int64(id))
-        insertName.bind(2, text: text)
-        try insertName.run()
+        fresh.add(name: id, text)
         knownNames.insert(id)
-        pending += 1
     }
 
     /// An event named the customer.
-    func met(customer id: StringID, origin: JournalPosition, at time: Timestamp) throws(SQLiteError) {
+    func met(customer id: StringID, origin: JournalPosition, at time: Timestamp) {
         guard !knownCustomers.contains(id) else { return }
-        try insert(reference: id, origin: origin, source: Customer.fromEvents, at: time)
+        fresh.add(customer: Customer(origin: origin, reference: id, source: Customer.fromEvents, at: time))
+        knownCustomers.insert(id)
     }
 
     func apply(_ fact: CustomerFact, origin: JournalPosition) throws(SQLiteError) {
-        if fact.reference == noString || !knownCustomers.contains(fact.reference) {
-            try insert(reference: fact.reference, origin: origin, source: Customer.manual, at: fact.at)
-        } else {
-            copyCustomer.bind(1, Int64(fact.reference))
-            try copyCustomer.run()
+        if fact.reference != noString, knownCustomers.contains(fact.reference), var known = try customer(fact.reference) {
+            known.apply(fact)
+            return fresh.put(known)
         }
-        changeCustomer.bind(1, Int64(bitPattern: origin.raw))
-        changeCustomer.bind(2, Customer.manual)
-        changeCustomer.bind(3, fact.at.nanoseconds)
-        for (index, field) in [fact.firstName, fact.lastName, fact.email, fact.phoneNumber].enumerated() {
-            if let field { changeCustomer.bind(Int32(index) + 4, copying: field) } else { changeCustomer.bindNull(Int32(index) + 4) }
-        }
-        if fact.reference == noString { changeCustomer.bindNull(8) } else { changeCustomer.bind(8, Int64(fact.reference)) }
-        try changeCustomer.run()
-        pending += 1
+        var new = Customer(origin: origin, reference: fact.reference, source: Customer.manual, at: fact.at)
+        new.apply(fact)
+        fresh.add(customer: new)
+        if fact.reference != noString { knownCustomers.insert(fact.reference) }
     }
 
-    private func insert(reference: StringID, origin: JournalPosition, source: Int64, at time: Timestamp) throws(SQLiteError) {
-        insertCustomer.bind(1, Int64(bitPattern: origin.raw))
-        if reference == noString { insertCustomer.bindNull(2) } else { insertCustomer.bind(2, Int64(reference)) }
-        insertCustomer.bind(3, source)
-        insertCustomer.bind(4, time.nanoseconds)
-        try insertCustomer.run()
-        if reference != noString { knownCustomers.insert(reference) }
-        pending += 1
+    /// A flush begins: what is fresh goes along with it.
+    func freeze() -> LookupDelta {
+        let taken = fresh
+        frozen = taken
+        fresh = LookupDelta()
+        return taken
     }
 
-    /// Moves everything into the file; inside the caller's transaction.
-    func flush() throws(SQLiteError) {
-        if pending > 0 { try database.execute(Schema.flushLookups) }
-    }
-
-    /// The caller's transaction is committed.
-    func flushed() { pending = 0 }
+    /// What was frozen is in the file.
+    func stored() { frozen = nil }
 
     // MARK: - Looking up
 
@@ -167,35 +136,62 @@ final class Lookups {
         guard id != noString else { return nil }
         let place = Int(id & 255)
         if recent[place].id == id { return recent[place].text }
-        for statement in [findText, findNewText] {
-            statement.bind(1, Int64(id))
-            if try statement.step() {
-                let text = [UInt8](statement.bytes(0))
-                statement.reset()
-                recent[place] = (id, text)
-                return text
-            }
+        var found = fresh.text(id) ?? frozen?.text(id)
+        if found == nil {
+            findText.bind(1, Int64(id))
+            if try findText.step() { found = [UInt8](findText.bytes(0)) }
+            findText.reset()
         }
-        return nil
+        if let found { recent[place] = (id, found) }
+        return found
     }
 
     /// The number of a text; nil when no fact used it.
     func number(_ text: [UInt8]) throws(SQLiteError) -> StringID? {
-        findNumbers.bind(1, copying: text)
-        guard try findNumbers.step() else { return nil }
-        defer { findNumbers.reset() }
-        return StringID(truncatingIfNeeded: findNumbers.integer(0))
+        if let found = fresh.number(text) ?? frozen?.number(text) { return found }
+        findNumber.bind(1, copying: text)
+        defer { findNumber.reset() }
+        return try findNumber.step() ? StringID(truncatingIfNeeded: findNumber.integer(0)) : nil
     }
 
     func customer(_ reference: StringID) throws(SQLiteError) -> Customer? {
         guard knownCustomers.contains(reference) else { return nil }
-        for statement in pending == 0 ? [findCustomer] : [findNewCustomer, findCustomer] {
-            statement.bind(1, Int64(reference))
-            if try statement.step() {
-                defer { statement.reset() }
-                return Customer(statement)
+        if let found = fresh.customer(reference) ?? frozen?.customer(reference) { return found }
+        findCustomer.bind(1, Int64(reference))
+        defer { findCustomer.reset() }
+        return try findCustomer.step() ? Customer(findCustomer) : nil
+    }
+
+    func countCustomers() throws(SQLiteError) -> Int64 {
+        defer { countStored.reset() }
+        let stored = try countStored.step() ? countStored.integer(0) : 0
+        return stored + Int64((frozen?.newCustomers.count ?? 0) + fresh.newCustomers.count)
+    }
+
+    /// All customers in order of appearance from the one at `offset` on, until `visit` returns false.
+    func forEachCustomer(from offset: Int, _ visit: (Customer) throws(SQLiteError) -> Bool) throws(SQLiteError) {
+        var skipped = 0
+        listStored.bind(1, -1)
+        listStored.bind(2, Int64(offset))
+        defer { listStored.reset() }
+        var isAny = false
+        while try listStored.step() {
+            isAny = true
+            let origin = listStored.integer(0)
+            guard try visit(fresh.changed[origin] ?? frozen?.changed[origin] ?? Customer(listStored)) else { return }
+        }
+        if !isAny, offset > 0 {
+            defer { countStored.reset() }
+            skipped = try countStored.step() ? Int(countStored.integer(0)) : 0
+        } else {
+            skipped = offset
+        }
+        for list in [frozen?.newCustomers ?? [], fresh.newCustomers] {
+            for customer in list {
+                skipped += 1
+                guard skipped > offset else { continue }
+                guard try visit(fresh.changed[customer.origin] ?? customer) else { return }
             }
         }
-        return nil
     }
 }

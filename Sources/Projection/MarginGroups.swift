@@ -91,44 +91,58 @@ struct MarginGroups: ~Copyable {
 extension Books {
     /// Adds the rows of a run that fit the filter.
     func read(_ run: MarginsPlan.Run, _ filter: ResolvedFilter, into groups: inout MarginGroups) throws(QueryError) {
+        let allCustomers = filter.customer == noString && !groups.needsCustomers
         do {
-            guard filter.customer != noString else {
-                readRange.bind(1, run.span.code(allCustomers: !groups.needsCustomers))
-                readRange.bind(2, Int64(run.from))
-                readRange.bind(3, Int64(run.to))
-                try add(readRange, filter, &groups)
-                return
-            }
-            // The customer stands behind the start in the key: from one start that exists to the next.
-            var start = Int64(run.from)
-            while true {
-                nextStart.bind(1, run.span.rawValue)
-                nextStart.bind(2, start)
-                nextStart.bind(3, Int64(run.to))
-                guard try nextStart.step() else { return }
-                start = nextStart.integer(0)
-                nextStart.reset()
-                readCustomer.bind(1, run.span.rawValue)
-                readCustomer.bind(2, start)
-                readCustomer.bind(3, Int64(filter.customer))
-                try add(readCustomer, filter, &groups)
-                start += 1
-            }
+            try read(run.span, allCustomers, Int64(run.from)..<Int64(run.to), filter, &groups)
+            // Hours that are not summed up yet are rows of their own.
+            guard !allCustomers, run.span != .hour else { return }
+            let to = run.span == .all ? Int64(Int32.max) : Int64(run.to)
+            let from = max(Int64(run.from), Int64(rolled.hour))
+            if from < to { try read(.hour, false, from..<to, filter, &groups, unrolled: true) }
         } catch {
             throw .sqlite(error)
         }
     }
 
-    private func add(_ rows: Statement, _ filter: ResolvedFilter, _ groups: inout MarginGroups) throws(SQLiteError) {
+    private func read(
+        _ span: Schema.Span, _ allCustomers: Bool, _ range: Range<Int64>, _ filter: ResolvedFilter, _ groups: inout MarginGroups,
+        unrolled: Bool = false
+    ) throws(SQLiteError) {
+        guard filter.customer != noString else {
+            readRange.bind(1, span.code(allCustomers: allCustomers))
+            readRange.bind(2, range.lowerBound)
+            readRange.bind(3, range.upperBound)
+            return try add(readRange, filter, &groups, unrolled)
+        }
+        // The customer stands behind the start in the key: from one start that exists to the next.
+        var start = range.lowerBound
+        while true {
+            nextStart.bind(1, span.rawValue)
+            nextStart.bind(2, start)
+            nextStart.bind(3, range.upperBound)
+            guard try nextStart.step() else { return }
+            start = nextStart.integer(0)
+            nextStart.reset()
+            readCustomer.bind(1, span.rawValue)
+            readCustomer.bind(2, start)
+            readCustomer.bind(3, Int64(filter.customer))
+            try add(readCustomer, filter, &groups, unrolled)
+            start += 1
+        }
+    }
+
+    private func add(
+        _ rows: Statement, _ filter: ResolvedFilter, _ groups: inout MarginGroups, _ unrolled: Bool
+    ) throws(SQLiteError) {
         while try rows.step() {
             let key = Books.key(rows)
-            guard filter.matches(key) else { continue }
+            guard filter.matches(key), !unrolled || !rolled.holds(key.hour, key.customer) else { continue }
             groups.add(key, at: Int64(key.hour) * Timestamp.nanosecondsPerHour, Books.figures(rows))
         }
     }
 
     /// Columns of `Schema.readRollups`.
-    @inline(__always) private static func key(_ row: Statement) -> CellKey {
+    @inline(__always) static func key(_ row: Statement) -> CellKey {
         var key = CellKey()
         key.hour = Int32(truncatingIfNeeded: row.integer(0))
         key.customer = StringID(truncatingIfNeeded: row.integer(1))
@@ -139,7 +153,7 @@ extension Books {
         return key
     }
 
-    @inline(__always) private static func figures(_ row: Statement) -> Figures {
+    @inline(__always) static func figures(_ row: Statement) -> Figures {
         var figures = Figures()
         figures.events = row.integer(6)
         figures.unpriced = row.integer(7)
@@ -151,13 +165,26 @@ extension Books {
         return figures
     }
 
-    /// All-time figures of some customers, without the delta.
+    /// All-time figures of a customer, as far as they are in the file.
     func totals(of customer: StringID) throws(SQLiteError) -> Figures {
         var sum = Figures()
-        readCustomer.bind(1, Schema.Span.all.rawValue)
-        readCustomer.bind(2, 0)
-        readCustomer.bind(3, Int64(customer))
-        while try readCustomer.step() { sum.add(Books.figures(readCustomer)) }
-        return sum
+        func add(_ span: Schema.Span, _ start: Int64) throws(SQLiteError) {
+            readCustomer.bind(1, span.rawValue)
+            readCustomer.bind(2, start)
+            readCustomer.bind(3, Int64(customer))
+            while try readCustomer.step() { sum.add(Books.figures(readCustomer)) }
+        }
+        try add(.all, 0)
+        var hour = Int64(rolled.hour)
+        while true {
+            nextStart.bind(1, Schema.Span.hour.rawValue)
+            nextStart.bind(2, hour)
+            nextStart.bind(3, Int64(Int32.max))
+            guard try nextStart.step() else { return sum }
+            hour = nextStart.integer(0)
+            nextStart.reset()
+            if !rolled.holds(Int32(truncatingIfNeeded: hour), customer) { try add(.hour, hour) }
+            hour += 1
+        }
     }
 }

@@ -19,51 +19,9 @@ extension Projection {
         }
         let freshAsOf = caughtUp ? max(now, foldedAt) : foldedAt
         do {
-            let data: [UInt8]
-            switch query {
-            case .margins(let query): data = try margins(query, freshAsOf: freshAsOf).array
-            case .events(let filter, let limit, let cursor): data = try events(filter, limit: limit, cursor: cursor).array
-            case .event(let key, let position): data = try event(key: key, position: position).array
-            case .customers(let search, let limit, let offset):
-                data = try customers(search: search, limit: limit, offset: offset).array
-            case .customer(let reference): data = try customer(reference).array
-            case .repricePreview(let query):
-                let done = try work(on: token) { () throws(QueryError) -> any LongQuery in
-                    try RepricePreview(query, self, freshAsOf: freshAsOf)
-                }
-                guard let done else { return nil }
-                data = done.array
-            case .simulation(let query):
-                let done = try work(on: token) { () throws(QueryError) -> any LongQuery in
-                    try Simulation(query, self, freshAsOf: freshAsOf)
-                }
-                guard let done else { return nil }
-                data = done.array
-            case .repriceBlock, .reverseBlock, .void:
-                guard caughtUp else { return Projection.failure }
-                let answer = try corrections(query)
-                queryError = nil
-                return answer
-            case .export(let query):
-                let answer = try export(query, freshAsOf: freshAsOf)
-                queryError = nil
-                return answer
-            case .endExport(let id):
-                endExport(id)
-                return QueryAnswer(data: [])
-            case .tail(let query):
-                let answer = try tail(query)
-                queryError = nil
-                return answer
-            case .models(let query): data = try models(query, at: now).array
-            case .model(let query): data = try model(query).array
-            case .unpriced(let query): data = try unpriced(query, freshAsOf: freshAsOf).array
-            case .disagreements(let query): data = try disagreements(query).array
-            case .catalogueCheck(let current, let bundle, let force):
-                return CatalogueCheck.answer(current: current, bundle: bundle, force: force, now: now)
-            }
+            guard let answer = try readingBooks({ () throws(QueryError) in try data(query, token, freshAsOf, now) }) else { return nil }
             queryError = nil
-            return QueryAnswer(data: data)
+            return answer
         } catch {
             switch error {
             case .refused(let status, let code, let message): return QueryAnswer(status: status, code: code, message: message)
@@ -74,6 +32,53 @@ extension Projection {
             }
             failedQueries += 1
             return Projection.failure
+        }
+    }
+
+    /// Sees the file as it is at one moment, and counts a flush under way either in it or beside it.
+    private func readingBooks(_ body: () throws(QueryError) -> QueryAnswer?) throws(QueryError) -> QueryAnswer? {
+        guard let books else { return try body() }
+        return try books.reading { (stored) throws(QueryError) in
+            // One that moves no position holds no figures either.
+            if let flushing, flushing.from != stored, flushing.state.position == stored { retire(flushing) }
+            return try body()
+        }
+    }
+
+    /// nil: not done.
+    private func data(_ query: Query, _ token: UInt64, _ freshAsOf: Timestamp, _ now: Timestamp) throws(QueryError) -> QueryAnswer? {
+        switch query {
+        case .margins(let query): return QueryAnswer(data: try margins(query, freshAsOf: freshAsOf).array)
+        case .events(let filter, let limit, let cursor):
+            return QueryAnswer(data: try events(filter, limit: limit, cursor: cursor).array)
+        case .event(let key, let position): return QueryAnswer(data: try event(key: key, position: position).array)
+        case .customers(let search, let limit, let offset):
+            return QueryAnswer(data: try customers(search: search, limit: limit, offset: offset).array)
+        case .customer(let reference): return QueryAnswer(data: try customer(reference).array)
+        case .repricePreview(let query):
+            let done = try work(on: token) { () throws(QueryError) -> any LongQuery in
+                try RepricePreview(query, self, freshAsOf: freshAsOf)
+            }
+            return done.map { QueryAnswer(data: $0) }
+        case .simulation(let query):
+            let done = try work(on: token) { () throws(QueryError) -> any LongQuery in
+                try Simulation(query, self, freshAsOf: freshAsOf)
+            }
+            return done.map { QueryAnswer(data: $0) }
+        case .repriceBlock, .reverseBlock, .void:
+            guard caughtUp else { throw QueryError.unavailable }
+            return try corrections(query)
+        case .export(let query): return try export(query, freshAsOf: freshAsOf)
+        case .endExport(let id):
+            endExport(id)
+            return QueryAnswer(data: [])
+        case .tail(let query): return try tail(query)
+        case .models(let query): return QueryAnswer(data: try models(query, at: now).array)
+        case .model(let query): return QueryAnswer(data: try model(query).array)
+        case .unpriced(let query): return QueryAnswer(data: try unpriced(query, freshAsOf: freshAsOf).array)
+        case .disagreements(let query): return QueryAnswer(data: try disagreements(query).array)
+        case .catalogueCheck(let current, let bundle, let force):
+            return CatalogueCheck.answer(current: current, bundle: bundle, force: force, now: now)
         }
     }
 

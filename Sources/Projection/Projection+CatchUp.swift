@@ -26,7 +26,7 @@ extension Projection {
         var budget = bytes
         while position < durableEnd {
             if budget <= 0 { return false }
-            if isFull, !flush() { return false }
+            if !makeRoom() { return false }
             guard step(through: durableEnd, &budget) else { return false }
         }
         caughtUp = true
@@ -36,10 +36,29 @@ extension Projection {
     /// Whether `catchUp` cannot go on before what `stats` calls `lastError` is over; otherwise false from it means call again.
     public var isBlocked: Bool { foldError != nil || flushError != nil && isFull }
 
-    /// Whether the delta has to be flushed before more is folded.
+    /// Whether what is folded has to go before more is.
     private var isFull: Bool {
-        folder.delta.count >= Limits.projectionCells || folder.chunks.closed.count >= Limits.projectionChunks
-            || folder.corrections.count >= Limits.projectionCells || books.map { $0.lookups.pending >= Limits.projectionCells } ?? false
+        holds(cells: thread == nil ? Limits.projectionCells : Limits.projectionCellsMost, chunks: Limits.projectionChunks)
+    }
+
+    /// Whether a flush is worth while, if none is under way.
+    private var wantsFlush: Bool { holds(cells: Limits.projectionCells, chunks: Limits.projectionChunks / 2) }
+
+    private func holds(cells: Int, chunks: Int) -> Bool {
+        folder.delta.count >= cells || folder.chunks.closed.count >= chunks || folder.corrections.count >= cells
+            || books.map { $0.lookups.pending >= cells } ?? false
+    }
+
+    /// Flushes what there is too much of. Waits only when there would be more than may be. False when it could not be flushed.
+    private func makeRoom() -> Bool {
+        guard thread != nil else { return !isFull || flush() }
+        collectFlush()
+        if wantsFlush, handed == nil { _ = beginFlush() }
+        guard isFull else { return true }
+        thread?.wait()
+        collectFlush()
+        _ = beginFlush()
+        return !isFull
     }
 
     /// Folds a run of batches; false when that failed.
@@ -47,6 +66,7 @@ extension Projection {
         guard let lookups = books?.lookups else { return false }
         var left = budget
         let before = position
+        let flushesSoon = thread != nil && flushing == nil && handed == nil
         var failure: FoldError?
         do {
             try follower.read(from: position, through: durableEnd, body: &body) { batch, body in
@@ -61,7 +81,7 @@ extension Projection {
                 lastCRC = batch.chainCRC
                 foldedAt = batch.openedAt
                 left -= batch.paddedLength
-                return left > 0 && !isFull
+                return left > 0 && !isFull && !(flushesSoon && wantsFlush)
             }
         } catch {
             if error.isDamage, !isVerified, position != .start {
@@ -109,13 +129,14 @@ extension Projection {
 
     /// Goes back to what the file holds.
     private func reload() -> Bool {
-        // Closed before it is opened again: there is never a second connection.
-        books = nil
+        // Closed before it is opened again: there is never a second one that writes.
+        closeBooks()
         do {
             let (opened, reason) = try Books.openOrCreate(path, journal: journal)
             if let reason { noteRebuild(reason) }
-            try load(opened)
-            books = opened
+            try load(opened.books)
+            books = opened.books
+            writer = opened.writer
             foldError = nil
             return true
         } catch {
@@ -127,11 +148,12 @@ extension Projection {
     /// Throws the file away and starts from the journal's beginning. When that fails it is tried again by `catchUp`.
     func rebuild(because reason: String) {
         noteRebuild(reason)
-        books = nil
+        closeBooks()
         do {
             let created = try Books.create(path, journal: journal)
-            try load(created)
-            books = created
+            try load(created.books)
+            books = created.books
+            writer = created.writer
             foldError = nil
             flushError = nil
         } catch {
@@ -142,54 +164,5 @@ extension Projection {
     private func noteRebuild(_ reason: String) {
         rebuilds += 1
         rebuildReason = reason
-    }
-
-    // MARK: - Flushing
-
-    /// Whether anything is folded that is not in the file.
-    public var isDirty: Bool { position != storedPosition || dropped.isDirty }
-
-    /// Flushes when ten seconds are over since the last flush. True unless a flush was due and failed.
-    @discardableResult
-    public func flushIfDue() -> Bool {
-        if let open = openExport, monotonicNanoseconds() - open.used > Int64(Limits.exportIdleSeconds) * 1_000_000_000 { openExport = nil }
-        guard isDirty, monotonicNanoseconds() - lastFlush >= Projection.flushInterval else { return true }
-        return flush()
-    }
-
-    /// Writes everything folded to the file. False when that failed: everything stays in memory and is tried again, but not
-    /// before a second is over.
-    @discardableResult
-    public func flush() -> Bool {
-        guard foldError == nil, let books else { return false }
-        guard isDirty else { return true }
-        let started = monotonicNanoseconds()
-        guard started >= retryAfter else { return false }
-        var state = BooksState()
-        state.position = position
-        state.lastCRC = lastCRC
-        state.foldedAt = foldedAt
-        state.earliest = folder.earliest
-        state.latest = folder.latest
-        state.events = folder.events
-        do {
-            try books.flush(folder, dropped, state)
-        } catch {
-            failedFlushes += 1
-            flushError = "\(path): \(error.message) (SQLite \(error.code))"
-            retryAfter = started + retryInterval
-            if error.meansDamage { rebuild(because: error.message) }
-            return false
-        }
-        folder.stored()
-        dropped.stored()
-        storedPosition = position
-        flushError = nil
-        retryAfter = .min
-        flushes += 1
-        books.database.checkpoint()
-        lastFlush = monotonicNanoseconds()
-        lastFlushNanoseconds = lastFlush - started
-        return true
     }
 }

@@ -70,10 +70,10 @@ extension Projection {
             key.customer = customer.reference
             numbers.append(table.find(key))
         }
-        for cell in folder.delta.all {
+        forEachUnstored { cell, figures in
             var key = CellKey()
-            key.customer = cell.key.customer
-            if let number = table.existing(key) { table.add(cell.figures, to: number) }
+            key.customer = cell.customer
+            if let number = table.existing(key) { table.add(figures, to: number) }
         }
         return numbers.map { table.figures($0) }
     }
@@ -99,9 +99,12 @@ extension Lookups {
     /// A page of all customers and how many there are.
     func customers(limit: Int, offset: Int) throws(SQLiteError) -> ([Customer], Int64) {
         var page: [Customer] = []
-        listCustomers.bind(1, Int64(limit))
-        listCustomers.bind(2, Int64(offset))
-        while try listCustomers.step() { page.append(Customer(listCustomers)) }
+        if limit > 0 {
+            try forEachCustomer(from: offset) { (customer) throws(SQLiteError) in
+                page.append(customer)
+                return page.count < limit
+            }
+        }
         return (page, try countCustomers())
     }
 
@@ -109,19 +112,12 @@ extension Lookups {
     func customers(matching search: TextSearch, limit: Int, offset: Int) throws(SQLiteError) -> ([Customer], Int64) {
         var page: [Customer] = []
         var total: Int64 = 0
-        listCustomers.bind(1, -1)
-        listCustomers.bind(2, 0)
-        defer { listCustomers.reset() }
-        while try listCustomers.step() {
-            var found = false
-            // First name, last name and email of `Schema.customerColumns`; the reference is a name of its own.
-            for column in Int32(5)...7 where !found { found = search.isIn(listCustomers.bytes(column)) }
-            if !found, let reference = try text(StringID(truncatingIfNeeded: listCustomers.integer(1))) {
-                found = reference.withUnsafeBytes { search.isIn($0) }
-            }
-            guard found else { continue }
-            if total >= Int64(offset), page.count < limit { page.append(Customer(listCustomers)) }
+        try forEachCustomer(from: 0) { (customer) throws(SQLiteError) in
+            let texts = [customer.firstName, customer.lastName, customer.email, try text(customer.reference)]
+            guard texts.contains(where: { $0?.withUnsafeBytes { search.isIn($0) } ?? false }) else { return true }
+            if total >= Int64(offset), page.count < limit { page.append(customer) }
             total += 1
+            return true
         }
         return (page, total)
     }

@@ -24,8 +24,9 @@ extension Projection {
                 filter, groupBy: query.groupBy, zone: needsDates ? rules : nil, earliest: folder.earliest, latest: folder.latest)
             groups.dates = plan.dates
             for run in plan.runs { try books.read(run, filter, into: &groups) }
-            for cell in folder.delta.all where plan.takesHour(cell.key.hour) && filter.matches(cell.key) {
-                groups.add(cell.key, at: Int64(cell.key.hour) * Timestamp.nanosecondsPerHour, cell.figures)
+            forEachUnstored { key, figures in
+                guard plan.takesHour(key.hour), filter.matches(key) else { return }
+                groups.add(key, at: Int64(key.hour) * Timestamp.nanosecondsPerHour, figures)
             }
             try addEvents(plan, filter, &groups)
         }

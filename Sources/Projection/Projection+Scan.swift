@@ -157,7 +157,8 @@ extension Projection {
     func correctionCursor() throws(QueryError) -> CorrectionCursor {
         guard let books else { throw QueryError.unavailable }
         folder.corrections.settle()
-        return CorrectionCursor(books.readCorrections, unstored: folder.corrections.marks)
+        let unstored = flushing.map { folder.corrections.over($0.corrections) } ?? folder.corrections
+        return CorrectionCursor(books.readCorrections, unstored: unstored.marks)
     }
 }
 

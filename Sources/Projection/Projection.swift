@@ -5,7 +5,8 @@
 // covers every fact before `position`, stored or not yet; sums are exact. Deleting the file costs a rebuild and nothing else,
 // and that is what happens by itself when it is missing, damaged, of another version, of another journal, or ahead of it.
 //
-// Runs on one thread of its own: the type is not Sendable. Failures of SQLite stay here: they show in `stats`, are tried
+// Runs on one thread of its own: the type is not Sendable. A second one, when it is asked for, writes to the file (`Flush`), so that
+// no query waits until that is done. Failures of SQLite stay here: they show in `stats`, are tried
 // again, and never reach those who write the journal.
 
 public import Core
@@ -56,6 +57,14 @@ public final class Projection {
     var finder: JournalReader<AnyStorage>
     /// nil only while a new file cannot be made.
     var books: Books?
+    /// There as long as `books` is. Whoever lets go of both lets go of `books` first: the last connection tidies up the file.
+    var writer: BooksWriter?
+    /// nil: flushes are done by whoever asks for them.
+    private(set) var thread: FlushThread?
+    /// What the file is being given, or could not be given so far; it counts beside the file.
+    var flushing: Flush?
+    /// What the thread was given and has not been asked about yet.
+    var handed: Flush?
     var folder = Folder()
     var dropped = Dropped()
     /// Whether condensed files may have come since the last look.
@@ -99,8 +108,9 @@ public final class Projection {
     var failedFlushes = 0
     var failedQueries = 0
 
-    /// Opens the file at `path`, or makes it anew where it cannot be used. `storage` holds the segments of `journal`.
-    public init(path: String, storage: any Storage, journal: JournalID) throws(ProjectionError) {
+    /// Opens the file at `path`, or makes it anew where it cannot be used. `storage` holds the segments of `journal`. With a
+    /// `flushThread` flushes that are due are written beside everything else.
+    public init(path: String, storage: any Storage, journal: JournalID, flushThread: Bool = false) throws(ProjectionError) {
         self.path = path
         self.journal = journal
         follower = JournalReader(AnyStorage(storage))
@@ -108,13 +118,36 @@ public final class Projection {
         finder = JournalReader(AnyStorage(storage))
         do {
             let (opened, reason) = try Books.openOrCreate(path, journal: journal)
-            books = opened
+            books = opened.books
+            writer = opened.writer
             rebuildReason = reason
             if reason != nil { rebuilds = 1 }
-            try load(opened)
+            try load(opened.books)
         } catch {
             throw ProjectionError(description: "\(path): \(error.message) (SQLite \(error.code))")
         }
+        if flushThread { thread = FlushThread() }
+    }
+
+    deinit {
+        thread?.stop()
+        books = nil
+        writer = nil
+    }
+
+    /// Lets go of both connections.
+    func closeBooks() {
+        thread?.wait()
+        handed = nil
+        flushing = nil
+        books = nil
+        writer = nil
+    }
+
+    /// Every cell that counts and is not in the file; a key may come more than once.
+    @inline(__always) func forEachUnstored(_ visit: (CellKey, borrowing Figures) -> Void) {
+        flushing?.delta.forEach(visit)
+        folder.delta.forEach(visit)
     }
 
     /// Takes up what the file says.
@@ -123,6 +156,7 @@ public final class Projection {
         let state = try books.state()
         position = state.position
         storedPosition = state.position
+        flushing = nil
         lastCRC = state.lastCRC
         foldedAt = state.foldedAt
         folder.earliest = state.earliest
@@ -139,7 +173,8 @@ public final class Projection {
     /// Figures as of now.
     public func stats() -> ProjectionStats {
         ProjectionStats(
-            position: position, storedPosition: storedPosition, events: folder.events, deltaCells: folder.delta.count, flushes: flushes,
+            position: position, storedPosition: storedPosition, events: folder.events,
+            deltaCells: folder.delta.count + (flushing?.delta.count ?? 0), flushes: flushes,
             lastFlushNanoseconds: lastFlushNanoseconds, rebuilds: rebuilds, rebuildReason: rebuildReason,
             lastError: foldError ?? flushError, lastQueryError: queryError, failedFlushes: failedFlushes, failedQueries: failedQueries)
     }

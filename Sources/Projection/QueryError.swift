@@ -3,11 +3,13 @@
 internal import Core
 internal import Journal
 
-enum QueryError: Error {
+enum QueryError: Error, SQLiteFailure {
     case sqlite(SQLiteError)
     case journal(JournalError)
     /// The answer itself: 400 or 404.
     case refused(status: UInt16, code: String, message: String)
+
+    init(_ error: SQLiteError) { self = .sqlite(error) }
 
     /// There is no file to ask, for the moment.
     static let unavailable = QueryError.refused(status: 500, code: "internal_error", message: "Internal Server Error")

@@ -11,12 +11,15 @@ internal import Core
 
 enum Schema {
     /// Raised whenever a table or the meaning of a column changes; a file of another version is made anew.
-    static let version: Int64 = 3
+    static let version: Int64 = 4
     /// "Purs", in the header of the file.
     static let applicationID: Int64 = 0x5075_7273
 
     /// Lengths of time a row sums over. `start` is in hours since 1970 (UTC). Rows of all customers together have `customer`
     /// 0 and 4 more: what is not asked by customer is then read from few rows however many customers there are.
+    ///
+    /// Single customers' rows of the last hours stand by the hour only: those from `meta.rolled_hour` (of that hour, from
+    /// `meta.rolled_customer`) on are not in the rows of days, months and everything (`BooksWriter`). The views add them.
     enum Span: Int64, CaseIterable {
         case hour = 0
         case day = 1
@@ -30,11 +33,15 @@ enum Schema {
 
     static let sumColumns = ["usage_units", "input_tokens", "output_tokens", "cost", "revenue"]
 
+    /// Of `customers`, `origin` is the journal position of the first fact that named the customer: unique, stable over rebuilds, in
+    /// order of appearance. `source` 1 is EVENT_AUTO_CREATED, 2 MANUAL. Times are nanoseconds.
     static let create = """
         CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
         CREATE TABLE names(id INTEGER PRIMARY KEY, text TEXT NOT NULL);
         CREATE INDEX names_by_text ON names(text);
-        \(customers("customers"));
+        CREATE TABLE customers(
+            origin INTEGER PRIMARY KEY, reference INTEGER UNIQUE, source INTEGER NOT NULL, created_at INTEGER NOT NULL,
+            modified_at INTEGER NOT NULL, first_name TEXT, last_name TEXT, email TEXT, phone_number TEXT);
         CREATE TABLE rollups(
             span INTEGER NOT NULL, start INTEGER NOT NULL, customer INTEGER NOT NULL, feature INTEGER NOT NULL,
             model INTEGER NOT NULL, provider INTEGER NOT NULL, event_name INTEGER NOT NULL,
@@ -51,6 +58,7 @@ enum Schema {
         CREATE TABLE corrections(
             sequence INTEGER PRIMARY KEY, position INTEGER NOT NULL, flags INTEGER NOT NULL, cost INTEGER NOT NULL);
         CREATE TABLE dropped_hours(hour INTEGER PRIMARY KEY);
+        INSERT INTO meta VALUES('rolled_hour', 0), ('rolled_customer', 0);
         \(view("hourly", .hour)); \(view("daily", .day)); \(view("monthly", .month)); \(view("totals", .all));
         CREATE VIEW customer_list AS SELECT n.text AS customer, c.first_name, c.last_name, c.email, c.phone_number,
             CASE c.source WHEN 1 THEN 'EVENT_AUTO_CREATED' ELSE 'MANUAL' END AS source,
@@ -59,29 +67,6 @@ enum Schema {
             FROM customers c LEFT JOIN names n ON n.id = c.reference;
         PRAGMA user_version = \(version);
         PRAGMA application_id = \(applicationID);
-        """
-
-    /// Names and customers that came since the last flush: in memory, so that a full disk cannot hide them from a query.
-    static let createTemporary = """
-        CREATE TABLE temp.new_names(id INTEGER PRIMARY KEY, text TEXT NOT NULL);
-        \(customers("temp.new_customers"));
-        """
-
-    /// `origin` is the journal position of the first fact that named the customer: unique, stable over rebuilds, in order of
-    /// appearance. `source` 1 is EVENT_AUTO_CREATED, 2 MANUAL. Times are nanoseconds.
-    private static func customers(_ name: String) -> String {
-        """
-        CREATE TABLE \(name)(
-            origin INTEGER PRIMARY KEY, reference INTEGER UNIQUE, source INTEGER NOT NULL, created_at INTEGER NOT NULL,
-            modified_at INTEGER NOT NULL, first_name TEXT, last_name TEXT, email TEXT, phone_number TEXT)
-        """
-    }
-
-    static let flushLookups = """
-        INSERT OR REPLACE INTO main.names SELECT id, text FROM temp.new_names;
-        INSERT OR REPLACE INTO main.customers SELECT * FROM temp.new_customers;
-        DELETE FROM temp.new_names;
-        DELETE FROM temp.new_customers;
         """
 
     private static func exact(_ column: String, money: Bool) -> String {
@@ -108,9 +93,35 @@ enum Schema {
                 e.text AS event_name, r.events, r.unpriced_events,
                 \(exact("usage_units", money: false)), \(exact("input_tokens", money: false)), \(exact("output_tokens", money: false)),
                 \(exact("cost", money: true)), \(exact("revenue", money: true))
-                FROM rollups r LEFT JOIN names c ON c.id = r.customer LEFT JOIN names f ON f.id = r.feature
+                FROM \(rows(span)) r LEFT JOIN names c ON c.id = r.customer LEFT JOIN names f ON f.id = r.feature
                 LEFT JOIN names m ON m.id = r.model LEFT JOIN names p ON p.id = r.provider LEFT JOIN names e ON e.id = r.event_name
-                WHERE r.span = \(span.rawValue)
+            """
+    }
+
+    /// The rows of a span with those by the hour that are not in them yet.
+    private static func rows(_ span: Span) -> String {
+        let names = "customer, feature, model, provider, event_name"
+        let start: String
+        switch span {
+        case .hour: return "(SELECT * FROM rollups WHERE span = 0)"
+        case .day: start = "start / 24 * 24"
+        case .month: start = "CAST(strftime('%s', start * 3600, 'unixepoch', 'start of month') AS INTEGER) / 3600"
+        case .all: start = "0"
+        }
+        var columns = ["events", "unpriced_events"]
+        var sums = ["sum(events) AS events", "sum(unpriced_events) AS unpriced_events"]
+        for sum in sumColumns {
+            columns += ["\(sum)_hi", "\(sum)_lo"]
+            sums.append("sum(\(sum)_hi) + sum(\(sum)_lo) / 1000000000000 AS \(sum)_hi")
+            sums.append("sum(\(sum)_lo) % 1000000000000 AS \(sum)_lo")
+        }
+        let all = columns.joined(separator: ", ")
+        return """
+            (SELECT start, \(names), \(sums.joined(separator: ", ")) FROM (
+                SELECT start, \(names), \(all) FROM rollups WHERE span = \(span.rawValue)
+                UNION ALL SELECT \(start), \(names), \(all) FROM rollups WHERE span = 0 AND (start, customer) >=
+                    ((SELECT value FROM meta WHERE key = 'rolled_hour'), (SELECT value FROM meta WHERE key = 'rolled_customer')))
+            GROUP BY start, \(names))
             """
     }
 
@@ -140,12 +151,6 @@ enum Schema {
 
     static let customerColumns =
         "c.origin, c.reference, c.source, c.created_at, c.modified_at, c.first_name, c.last_name, c.email, c.phone_number"
-
-    /// All customers as of now: those in memory hide their older selves.
-    static let allCustomers = """
-        SELECT * FROM main.customers WHERE origin NOT IN (SELECT origin FROM temp.new_customers)
-        UNION ALL SELECT * FROM temp.new_customers
-        """
 }
 
 /// A sum as its two columns.

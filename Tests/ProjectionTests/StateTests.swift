@@ -99,9 +99,9 @@ func freshDump(_ journal: TestJournal) throws -> [String] {
         do {
             let projection = try openProjection(journal)
             #expect(projection.catchUp(through: journal.end) && projection.flush())
-            if fault == "version" { try #require(projection.books).database.execute("PRAGMA user_version = 1") }
-            if fault == "foreign" { try #require(projection.books).database.execute("UPDATE meta SET value = 'x' WHERE key = 'journal'") }
-            if fault == "renamed" { try #require(projection.books).database.execute("ALTER TABLE chunks RENAME TO other") }
+            if fault == "version" { try #require(projection.writer).database.execute("PRAGMA user_version = 1") }
+            if fault == "foreign" { try #require(projection.writer).database.execute("UPDATE meta SET value = 'x' WHERE key = 'journal'") }
+            if fault == "renamed" { try #require(projection.writer).database.execute("ALTER TABLE chunks RENAME TO other") }
         }
         let path = journal.books
         switch fault {
@@ -173,8 +173,8 @@ func freshDump(_ journal: TestJournal) throws -> [String] {
         let projection = try openProjection(journal)
         #expect(projection.catchUp(through: journal.end) && projection.flush())
         let database = try #require(projection.books).database
-        database.faultCode = 11
-        database.faultCountdown = 0
+        database.faults.code = 11
+        database.faults.countdown = 0
         let query = Query.margins(MarginsQuery(groupBy: [.customer], filter: EventFilter(), timezone: []))
         #expect(projection.answer(query, now: Timestamp(nanoseconds: 0)).status == 500)
         #expect(projection.stats().rebuilds == 1 && projection.stats().failedQueries == 1)
@@ -220,15 +220,15 @@ func freshDump(_ journal: TestJournal) throws -> [String] {
             let projection = try openProjection(journal)
             projection.retryInterval = 0
             let database = try #require(projection.books).database
-            database.faultCode = code
-            database.faultCountdown = countdown
+            database.faults.code = code
+            database.faults.countdown = countdown
             _ = projection.catchUp(through: journal.end, bytes: 4096)
             _ = projection.flush()
             _ = projection.catchUp(through: journal.end)
             _ = projection.answer(query, now: Timestamp(nanoseconds: 0))
             _ = projection.flush()
-            failed = database.faultCountdown < 0
-            database.faultCountdown = -1
+            failed = database.faults.countdown < 0
+            database.faults.countdown = -1
             var calls = 0
             while !projection.catchUp(through: journal.end), calls < 5 { calls += 1 }
             let answer = projection.answer(query, now: Timestamp(nanoseconds: 0))
@@ -249,7 +249,7 @@ func freshDump(_ journal: TestJournal) throws -> [String] {
         let journal = try filledJournal(batches: 60, seed: 10)
         let projection = try openProjection(journal)
         projection.retryInterval = 0
-        try #require(projection.books).database.execute("PRAGMA max_page_count = 20")
+        try #require(projection.writer).database.execute("PRAGMA max_page_count = 20")
         #expect(projection.catchUp(through: journal.end))
         #expect(projection.flush() == false)
         #expect(projection.stats().lastError?.contains("full") == true)
@@ -258,7 +258,7 @@ func freshDump(_ journal: TestJournal) throws -> [String] {
         judge.margins(projection, groupBy: [.customer, .model])
         judge.margins(projection, groupBy: [.day], timezone: "Asia/Kolkata")
         judge.events(projection, limit: 1000)
-        try #require(projection.books).database.execute("PRAGMA max_page_count = 1000000")
+        try #require(projection.writer).database.execute("PRAGMA max_page_count = 1000000")
         #expect(projection.flush())
         #expect(projection.stats().lastError == nil)
         judge.margins(projection, groupBy: [.customer, .model])

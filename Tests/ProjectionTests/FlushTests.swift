@@ -1,0 +1,123 @@
+// Flushes beside queries: whatever the thread that writes has come to, an answer counts every event once.
+
+import Core
+import Foundation
+import Journal
+import Testing
+
+@testable import Projection
+
+private let epoch = Timestamp(nanoseconds: 0)
+
+private func queries() -> [Query] {
+    let hour = instant("2026-06-01T05:00:00Z")
+    var filters = [EventFilter(), EventFilter(), EventFilter(), EventFilter()]
+    filters[1].customer = Array("acme".utf8)
+    filters[2].from = Timestamp(nanoseconds: hour)
+    filters[3].model = Array("claude".utf8)
+    filters[3].to = Timestamp(nanoseconds: hour + 1_800_000_000_000)
+    var all: [Query] = []
+    let groupings: [[Grouping]] = [
+        [.customer, .model], [.day], [.month, .customer], [.hour, .feature], [.provider], [.eventName, .customer],
+    ]
+    for filter in filters {
+        for groups in groupings {
+            all.append(.margins(MarginsQuery(groupBy: groups, filter: filter, timezone: [])))
+        }
+    }
+    all.append(.customers(search: nil, limit: 1000, offset: 0))
+    all.append(.customers(search: nil, limit: 2, offset: 3))
+    all.append(.customers(search: Array("e".utf8), limit: 3, offset: 1))
+    all.append(.customer(reference: Array("acme".utf8)))
+    return all
+}
+
+@Suite struct FlushTests {
+    /// A projection that is flushed by its thread, now and then, against one that keeps everything in memory.
+    @Test(arguments: [1, 2, 3, 4] as [UInt64]) func answersAreTheSameWhileAFlushIsUnderWay(seed: UInt64) throws {
+        var random = Seeded(seed)
+        let journal = try TestJournal()
+        journal.clock = instant("2026-06-01T00:10:00Z")
+        let live = try Projection(path: journal.books, storage: journal.storage, journal: journal.id, flushThread: true)
+        let still = try Projection(path: journal.directory + "/still.db", storage: journal.storage, journal: journal.id)
+        let now = Timestamp(nanoseconds: Int64.max / 2)
+        var begun = 0
+        for round in 0..<40 {
+            // Hours go by, so that some are summed up while others go on and late events come.
+            journal.clock += Int64.random(in: 0...5_000_000_000_000, using: &random)
+            try journal.commit((0..<20).map { randomEvent(&random, round * 20 + $0, around: [journal.clock]) })
+            #expect(live.catchUp(through: journal.end) && still.catchUp(through: journal.end))
+            if Int.random(in: 0..<3, using: &random) > 0, live.beginFlush() { begun += 1 }
+            for query in queries().shuffled(using: &random).prefix(6) {
+                let (got, wanted) = (live.answer(query, now: now), still.answer(query, now: now))
+                try #require(got.status == wanted.status && got.data == wanted.data, "round \(round): \(query)")
+                if Int.random(in: 0..<4, using: &random) == 0 { usleep(UInt32.random(in: 0...3000, using: &random)) }
+            }
+        }
+        #expect(begun > 10 && live.flush() && !live.isDirty)
+        #expect(live.stats().storedPosition == journal.end && live.stats().deltaCells == 0)
+        #expect(try dump(live) == freshDump(journal))
+        for query in queries() { #expect(live.answer(query, now: now).data == still.answer(query, now: now).data) }
+    }
+
+    /// The thread fails: everything goes on counting, once, and is written when it can be.
+    @Test func aFlushThatFailsBesideQueriesIsTriedAgain() throws {
+        let journal = try filledJournal(batches: 20, seed: 5)
+        let live = try Projection(path: journal.books, storage: journal.storage, journal: journal.id, flushThread: true)
+        live.retryInterval = 0
+        #expect(live.catchUp(through: journal.end))
+        let query = Query.margins(MarginsQuery(groupBy: [.customer, .day], filter: EventFilter(), timezone: []))
+        let before = live.answer(query, now: epoch).data
+        try #require(live.writer).database.execute("PRAGMA max_page_count = 20")
+        for _ in 0..<5 {
+            #expect(live.beginFlush())
+            live.thread?.wait()
+            live.collectFlush()
+            #expect(live.stats().lastError?.contains("full") == true && live.stats().storedPosition == .start)
+            #expect(live.answer(query, now: epoch).data == before)
+        }
+        try #require(live.writer).database.execute("PRAGMA max_page_count = 1000000")
+        try journal.commit([TestEvent(key: "late", customer: "new", occurredAt: instant("2026-05-05T05:05:05Z"), cost: 7)])
+        #expect(live.catchUp(through: journal.end))
+        #expect(live.flush() && live.stats().lastError == nil && live.stats().storedPosition == journal.end)
+        #expect(try dump(live) == freshDump(journal))
+    }
+
+    /// Sums beyond 64 bits, and the shapes of many events, in the table of what waits.
+    @Test func whatWaitsHoldsSumsOfAnySize() {
+        var table = DeltaTable()
+        var expected: [String: Figures] = [:]
+        var random = Seeded(9)
+        for number in 0..<20_000 {
+            var key = CellKey()
+            key.customer = StringID(Int.random(in: 0..<50, using: &random))
+            key.hour = Int32.random(in: -2...2, using: &random)
+            key.feature = StringID(Int.random(in: 0..<40, using: &random))
+            key.model = StringID(Int.random(in: 0..<3, using: &random))
+            let large = number % 50 == 0 ? Int64.max : Int64.random(in: 0...1_000_000, using: &random)
+            let sums = EventSums(
+                unpriced: Int64(number & 1), usageUnits: large, inputTokens: large, outputTokens: 1, cost: large, revenue: large)
+            if number % 7 == 0 {
+                var figures = Figures()
+                figures.add(sums)
+                figures.cost = number % 14 == 0 ? -figures.cost : figures.cost
+                expected[name(key), default: Figures()].add(figures)
+                table.add(figures, key)
+            } else {
+                expected[name(key), default: Figures()].add(sums)
+                let shape = table.shape(Shape(feature: key.feature, model: key.model, provider: 0, eventName: 0))
+                table.add(sums, customer: key.customer, hour: key.hour, shape: shape, hash: DeltaTable.hash(key.customer, key.hour, shape))
+            }
+        }
+        var got: [String: Figures] = [:]
+        table.forEach { key, figures in got[name(key), default: Figures()].add(figures) }
+        #expect(got == expected && table.count >= expected.count)
+        var order: [CellKey] = []
+        table.forEachSorted { key, _ in order.append(key) }
+        for (a, b) in zip(order.prefix(expected.count), order.prefix(expected.count).dropFirst()) {
+            #expect((a.hour, a.customer, a.feature, a.model) < (b.hour, b.customer, b.feature, b.model))
+        }
+    }
+
+    private func name(_ key: CellKey) -> String { "\(key.hour) \(key.customer) \(key.feature) \(key.model)" }
+}
