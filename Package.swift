@@ -40,6 +40,7 @@ let package = Package(
         // System libraries, one module map each.
         .systemLibrary(name: "CUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
 
         // Thin shims over C and C++ libraries and compiler intrinsics.
@@ -82,6 +83,7 @@ let package = Package(
         // Rooms that touch the world.
         .target(name: "Fetch", dependencies: ["CCurl", "Core"], swiftSettings: settings),
         .target(name: "FileStorage", dependencies: ["CLinux", "Journal", "Core"], swiftSettings: settings),
+        .target(name: "Sealing", dependencies: ["CZstd", "Journal", "Core"], swiftSettings: settings),
         .target(name: "Projection", dependencies: ["CSQLite", "Core", "Journal", "Pricing"], swiftSettings: settings),
         .target(
             name: "Runtime",
@@ -95,14 +97,15 @@ let package = Package(
         .executableTarget(
             name: "purserd",
             dependencies: [
-                "Settings", "Runtime", "FileStorage", "Projection", "Server", "Ledger", "Journal", "Upstream", "Fetch", "Pricing", "Core",
+                "Settings", "Runtime", "FileStorage", "Sealing", "Projection", "Server", "Ledger", "Journal", "Upstream", "Fetch",
+                "Pricing", "Core", "CLinux",
             ],
             swiftSettings: settings
         ),
         .executableTarget(
             name: "purser",
             dependencies: [
-                "Bench", "Client", "FileStorage", "Journal", "Upstream", "Fetch", "Pricing", "Wire", "Frames", "Core",
+                "Bench", "Client", "FileStorage", "Sealing", "Journal", "Upstream", "Fetch", "Pricing", "Wire", "Frames", "Core",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -125,7 +128,7 @@ let package = Package(
             name: "UpstreamTests", dependencies: ["Upstream", "Wire", "Pricing", "Core"], exclude: ["genai_json.py", "litellm_json.py"],
             resources: [.copy("fixtures")], swiftSettings: settings),
         .testTarget(name: "FetchTests", dependencies: ["Fetch", "Core"], exclude: ["server.py"], swiftSettings: settings),
-        .testTarget(name: "JournalTests", dependencies: ["Journal", "FileStorage", "Core"], swiftSettings: settings),
+        .testTarget(name: "JournalTests", dependencies: ["Journal", "Sealing", "FileStorage", "Core"], swiftSettings: settings),
         .testTarget(
             name: "LedgerTests", dependencies: ["Ledger", "FileStorage", "Pricing", "Journal", "Core"], exclude: ["measure"],
             swiftSettings: settings),

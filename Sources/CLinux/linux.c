@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -83,6 +86,28 @@ int32_t purser_peer_process(int fd) {
 
 const void *purser_find(const void *bytes, size_t count, const void *pattern, size_t length) {
     return memmem(bytes, count, pattern, length);
+}
+
+void purser_share_heaps(void) { mallopt(M_ARENA_MAX, 2); }
+
+// Pages of a file that are only read: what of them is used again comes back from the page cache, sixteen at a time.
+static int release(struct dl_phdr_info *object, size_t size, void *unused) {
+    (void)size;
+    (void)unused;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || segment->p_flags & PF_W) continue;
+        uintptr_t start = (object->dlpi_addr + segment->p_vaddr + page - 1) & ~(page - 1);
+        uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_filesz) & ~(page - 1);
+        if (end > start) madvise((void *)start, end - start, MADV_DONTNEED);
+    }
+    return 0;
+}
+
+void purser_release_start(void) {
+    malloc_trim(0);
+    dl_iterate_phdr(release, NULL);
 }
 
 uint64_t purser_file_system(const char *path) {

@@ -48,7 +48,7 @@ public struct CondensedRange: Equatable, Comparable, Hashable, Sendable {
     public static func < (a: CondensedRange, b: CondensedRange) -> Bool { a.first != b.first ? a.first < b.first : a.last > b.last }
 
     /// The condensed files among these names, in order.
-    static func all(in names: [String]) -> [CondensedRange] { names.compactMap { CondensedRange(file: $0) }.sorted() }
+    public static func all(in names: [String]) -> [CondensedRange] { names.compactMap { CondensedRange(file: $0) }.sorted() }
 }
 
 extension JournalID {

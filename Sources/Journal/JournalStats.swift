@@ -6,6 +6,8 @@ public struct JournalStats: Equatable, Sendable {
     public var segments = 0
     /// Of the segments' files, prepared ones not included.
     public var fileBytes: UInt64 = 0
+    /// What sealed segments take less than that; for whoever knows, because a sealed segment reads like any other.
+    public var savedBytes: UInt64 = 0
     /// The lowest segment that was begun; 0 when there is none.
     public var firstSegment: UInt32 = 0
     /// Files that stand for segments before it.

@@ -22,6 +22,8 @@ public struct RuntimeOptions {
     /// Listening sockets inherited from the service manager.
     public var inherited: [InheritedSocket] = []
     public var segmentBytes = Limits.segmentBytes
+    /// Bytes that sealed segments take less than segments do.
+    public var savedBytes: () -> Int = { 0 }
     /// A line for the log.
     public var log: (LogLine) -> Void = { _ in }
     /// Called for SIGHUP; changes what can be changed in the running server.
@@ -346,6 +348,7 @@ public final class EventLoop {
             let books = queryThread.books
             server.pointee.recordBooks(durable: books.durable, keptFrom: books.keptFrom)
             server.pointee.recordHost(options.host())
+            server.pointee.retention.savedBytes = options.savedBytes()
         }
         if server.pointee.pipeline.isFull, now.monotonic - lastRetry > 1_000_000_000 {
             lastRetry = now.monotonic

@@ -105,7 +105,9 @@ struct MetricsPage {
         gauge(&output, "purser_journal_pending_bytes", "Bytes sealed and not yet durable.", UInt64(pendingBytes))
         gauge(&output, "purser_journal_segment", "Number of the segment in use.", UInt64(segment))
         gauge(&output, "purser_journal_first_segment", "Number of the first segment that is kept.", UInt64(retention.firstSegment))
-        gauge(&output, "purser_journal_bytes", "Files of segments, the one ahead included.", UInt64(max(0, retention.segmentBytes)))
+        gauge(
+            &output, "purser_journal_bytes", "Files of segments, the one ahead included.",
+            UInt64(max(0, retention.segmentBytes - retention.savedBytes)))
         gauge(
             &output, "purser_journal_condensed_bytes", "Files that stand for segments that were dropped.", UInt64(retention.condensedBytes))
         gauge(&output, "purser_journal_dropped_events", "Events that are kept in sums only.", retention.droppedEvents)

@@ -39,6 +39,8 @@ public struct RetentionPlan: Sendable {
     public private(set) var condensedBytes: Int = 0
     /// Of the segments' files, prepared ones included.
     public internal(set) var segmentBytes: Int = 0
+    /// What sealed segments take less than that.
+    public var savedBytes: Int = 0
     public private(set) var failures: UInt64 = 0
     private(set) var stage = Stage.idle
     /// Whether a piece of work is out.

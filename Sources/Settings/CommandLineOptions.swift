@@ -29,8 +29,9 @@ public struct CommandLineOptions: Sendable {
           --version         print the version
           --help            print this
 
-        Configuration: state, listen, allow_remote, dedup_window ("35d"), journal_retention ("forever"), segment_size ("64MiB"), prices_dir,
-        price_refresh ("24h"; off unless given), price_refresh_from ("genai-prices", "litellm", an https address or a file), cors_origins,
+        Configuration: state, listen, allow_remote, dedup_window ("35d"), journal_retention ("forever"), segment_size ("64MiB"),
+        seal_after ("10m"), prices_dir, price_refresh ("24h"; off unless given),
+        price_refresh_from ("genai-prices", "litellm", an https address or a file), cors_origins,
         unix_allow (["user:app=ingest", "group:ops"]).
 
         Exit status: 0 clean, 2 usage or configuration, 3 state directory unusable or locked, 4 journal damaged,

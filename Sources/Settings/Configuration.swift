@@ -23,6 +23,8 @@ public struct Configuration: Sendable {
     public var dedupHotKeys = Limits.dedupHotKeys
     /// Size of the journal segments begun from here on.
     public var segmentBytes = Limits.segmentBytes
+    /// How long after it was left a segment is sealed, in nanoseconds; nil: never.
+    public var sealAfter: Int64? = 600 * 1_000_000_000
     public var corsOrigins: [String] = []
     /// Where browsers find the dashboard through a proxy.
     public var dashboardOrigins: [String] = []
@@ -164,6 +166,12 @@ public struct Configuration: Sendable {
                     throw refuse("segment_size must be a size like \"64MiB\", from \(least)MiB to \(most)MiB")
                 }
                 segmentBytes = bytes
+            case ("seal_after", 1):
+                let after = item.text == "at once" ? 0 : Configuration.duration(item.text)
+                guard item.kind == .string, item.text == "never" || after != nil else {
+                    throw refuse("seal_after must be a time like \"10m\", at most 400d, or \"at once\" or \"never\"")
+                }
+                sealAfter = after
             case ("prices_dir", 1):
                 guard item.kind == .string, item.text.hasPrefix("/") else { throw refuse("prices_dir must be an absolute path") }
                 pricesDirectory = item.text

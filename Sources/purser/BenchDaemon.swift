@@ -34,10 +34,18 @@ struct BenchDaemon {
         tcp = .tcp(host: "127.0.0.1", port: try Demo.freePort())
     }
 
-    /// Starts it and waits until it answers.
-    mutating func start() throws {
+    /// Starts it and waits until it answers. `configuration` is the text of its file; without it there is none.
+    mutating func start(configuration: String? = nil) throws {
+        var arguments = [daemon, "--state", state, "--listen", "\(socket)", "--listen", "\(tcp)"]
+        if let configuration {
+            let file = directory + "/purser.toml"
+            guard let opened = fopen(file, "w") else { throw Failure.usage("cannot write \(file.printable): \(systemError())") }
+            fputs(configuration, opened)
+            fclose(opened)
+            arguments += ["--config", file]
+        }
         let begin = Instant.monotonic
-        process = try Daemon.start([daemon, "--state", state, "--listen", "\(socket)", "--listen", "\(tcp)"], errors: log)
+        process = try Daemon.start(arguments, errors: log)
         Abandonment.process = process
         let request = HTTPRequest("GET", "/readyz")
         while true {

@@ -5,6 +5,7 @@ import Core
 import FileStorage
 import Glibc
 import Journal
+import Sealing
 
 struct JournalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,12 +19,12 @@ struct JournalCommand: ParsableCommand {
         @Option(help: ArgumentHelp("The state directory; without it the daemon's standard one.", valueName: "dir"))
         var state: String?
 
-        func storage() throws -> FileStorage {
+        func storage() throws -> SealedStorage<FileStorage, ZstdCodec> {
             let directory = FileStorage.journalDirectory(of: state ?? StateDirectory.current)
             guard access(directory, R_OK | X_OK) == 0 else {
                 throw Failure.usage("cannot read \(directory.printable): \(systemError())")
             }
-            return FileStorage(directory: directory, access: .readOnly)
+            return SealedStorage(FileStorage(directory: directory, access: .readOnly), ZstdCodec())
         }
     }
 
@@ -137,8 +138,9 @@ struct JournalCommand: ParsableCommand {
 
         func run() throws {
             let storage = try place.storage()
-            let stats: JournalStats
+            var stats: JournalStats
             do throws(JournalError) { stats = try JournalStats.run(storage) } catch { throw Failure.refused(Verify.reason(error)) }
+            stats.savedBytes = UInt64(storage.savedBytes)
             Terminal.print(options.json ? Stats.json(stats).json : Stats.text(stats, Terminal.style))
         }
 
@@ -147,7 +149,8 @@ struct JournalCommand: ParsableCommand {
             let time: (Timestamp?) -> Value? = { $0.map { .string("\($0)") } }
             return .fields(
                 ("segments", .number(String(stats.segments))), ("firstSegment", .number(String(stats.firstSegment))),
-                ("fileBytes", number(stats.fileBytes)), ("condensedFiles", .number(String(stats.condensedFiles))),
+                ("fileBytes", number(stats.fileBytes - min(stats.savedBytes, stats.fileBytes))), ("savedBytes", number(stats.savedBytes)),
+                ("condensedFiles", .number(String(stats.condensedFiles))),
                 ("condensedBytes", number(stats.condensedBytes)), ("droppedEvents", number(stats.droppedEvents)),
                 ("batches", number(stats.batches)), ("batchBytes", number(stats.batchBytes)),
                 ("events", number(stats.events)), ("firstSequence", number(stats.firstSequence)),
@@ -171,8 +174,10 @@ struct JournalCommand: ParsableCommand {
                 ("earliest event", time(stats.earliest)), ("latest event", time(stats.latest)),
                 ("first written", time(stats.firstTime)), ("last written", time(stats.lastTime)),
                 ("segments", number(UInt64(stats.segments))), ("batches", number(stats.batches)),
-                ("bytes used", number(stats.batchBytes)), ("bytes of files", number(stats.fileBytes)),
+                ("bytes used", number(stats.batchBytes)),
+                ("bytes of files", number(stats.fileBytes - min(stats.savedBytes, stats.fileBytes))),
             ]
+            if stats.savedBytes > 0 { lines.append(("saved by sealing", number(stats.savedBytes))) }
             if stats.condensedFiles > 0 {
                 lines += [
                     ("first kept segment", number(UInt64(stats.firstSegment))), ("condensed files", number(UInt64(stats.condensedFiles))),

@@ -1,6 +1,7 @@
 // Daemon: the start and the end. Configuration, lock, recovery, replay, key, listeners, in this order; each failure has its exit
 // status and one line that says what to look at.
 
+import CLinux
 import Core
 import FileStorage
 import Glibc
@@ -8,6 +9,7 @@ import Journal
 import Ledger
 import Pricing
 import Runtime
+import Sealing
 import Server
 import Settings
 
@@ -63,7 +65,8 @@ enum Daemon {
         _ descriptors: DescriptorLimit, _ notifier: ServiceNotifier
     ) -> ExitStatus {
         var progress = StartProgress(notifier)
-        let storage = FileStorage(directory: FileStorage.journalDirectory(of: configuration.state))
+        let segments = FileStorage(directory: FileStorage.journalDirectory(of: configuration.state))
+        let storage = JournalFiles(segments, ZstdCodec())
         let newID = JournalID.random()
         let keys: KeyStore
         do throws(StorageError) {
@@ -160,6 +163,7 @@ enum Daemon {
         }
         runtime.log = { Log.write($0) }
         runtime.host = { [state = configuration.state] in Host.figures(state) }
+        runtime.savedBytes = { storage.savedBytes }
         runtime.ready = { server, addresses in
             server.pageAddress = addresses.lazy.compactMap(pageAddress).first
             if let firstKey {
@@ -177,6 +181,7 @@ enum Daemon {
                     "limits", "purserd: at most \(descriptors.connections) connections: \(files) files may be open (ulimit -n)",
                     [("CONNECTIONS", "\(descriptors.connections)")])
             }
+            purser_release_start()
             Log.info(
                 "ready", "purserd \(Version.text) ready on \(places); state \(configuration.state); \(known)",
                 [("VERSION", Version.text), ("EVENTS", "\(recovered.events)"), ("PRICES", version)])
@@ -202,12 +207,16 @@ enum Daemon {
         }
         let journal = recovered.tail.id
         let loop = EventLoop(
-            server: server, storage: storage, committer: Committer(storage, recovered.tail, segmentBytes: configuration.segmentBytes),
+            server: server, storage: storage, committer: Committer(segments, recovered.tail, segmentBytes: configuration.segmentBytes),
             options: runtime,
             durableEnd: recovered.tail.position
         ) { Books(state: state, storage: storage, journal: journal) }
+        let sealer = configuration.sealAfter.map { SegmentSealer(storage, after: $0) }
+        sealer?.start()
         switch loop.run() {
         case .clean:
+            // In the other cases nothing is waited for: sealing may end at any moment.
+            sealer?.stop()
             Log.info("stopped", "purserd: stopped")
             return .clean
         case .listen(let message):
@@ -236,14 +245,14 @@ enum Daemon {
     }
 
     /// Bytes of all segments, for the metrics; what cannot be asked is left out.
-    private static func segmentBytes(_ storage: FileStorage) -> Int {
+    private static func segmentBytes(_ storage: JournalFiles) -> Int {
         let names = (try? storage.list()) ?? []
         return names.filter { SegmentFormat.number(ofFile: $0) != nil }.reduce(0) { $0 + ((try? storage.size($1)) ?? 0) }
     }
 
     /// The files of idempotency keys, as far as they fit the journal. `newID` is what the journal is called when it has not begun.
     private static func openKeys(
-        _ configuration: Configuration, _ journal: FileStorage, _ newID: JournalID
+        _ configuration: Configuration, _ journal: JournalFiles, _ newID: JournalID
     ) throws(StorageError) -> KeyStore {
         var id = newID
         do throws(JournalError) {
@@ -252,7 +261,7 @@ enum Daemon {
             // A disk that fails must not make the keys' files look like those of another journal. A damaged journal is refused by
             // its recovery, which has more to say about it.
             if case .storage(var cause) = error {
-                if !cause.file.hasPrefix("/") { cause.file = journal.directory + "/" + cause.file }
+                if !cause.file.hasPrefix("/") { cause.file = journal.base.directory + "/" + cause.file }
                 throw cause
             }
         }

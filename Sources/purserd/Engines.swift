@@ -31,9 +31,9 @@ final class Books: QueryEngine {
     private var reported: String?
     private var rebuilds: Int
 
-    init(state: String, storage: FileStorage, journal: JournalID) {
+    init(state: String, storage: JournalFiles, journal: JournalID) {
         do throws(ProjectionError) {
-            projection = try Projection(path: state + "/books.db", storage: storage, journal: journal)
+            projection = try Projection(path: state + "/books.db", storage: storage, journal: journal, flushThread: true)
             if let reason = projection?.stats().rebuildReason { Log.warning("books", "books: made anew from the journal: \(reason)") }
             rebuilds = projection?.stats().rebuilds ?? 0
         } catch {

@@ -1,5 +1,6 @@
 // purserd: reads its command line and configuration, brings the books up from the journal, and serves.
 
+import CLinux
 import Core
 import Glibc
 import Runtime
@@ -21,6 +22,7 @@ case .success(let options):
         print("purserd \(Version.text)")
         exit(0)
     }
+    purser_share_heaps()
     let notifier = ServiceNotifier()
     let status = Daemon.run(options, notifier)
     status.tell(notifier)

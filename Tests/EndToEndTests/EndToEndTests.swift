@@ -125,6 +125,8 @@ struct StorageTests {
     @Test func powerLostAtAnyMomentLosesNothing() throws { try scenario("power_lost") }
     @Test func leftoversBlockNothingThatIsNotDamage() throws { try scenario("leftovers") }
     @Test func aReaderMadeFromThePageFindsTheSame() throws { try scenario("read_by_the_page") }
+    @Test func sealedSegmentsGiveEveryByteBack() throws { try scenario("sealed") }
+    @Test func failuresOfSealingAffectNothingElse() throws { try scenario("failing_seals") }
 }
 
 /// books.db decides nothing; rows X1 to X3.

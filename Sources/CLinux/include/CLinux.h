@@ -1,6 +1,6 @@
 // Calls of the Linux kernel that Swift's Glibc module leaves out: epoll with a timeout in nanoseconds, alarms, durable and direct
-// writes, names of threads, who is at the other end of a Unix socket; and memmem, which Glibc hides as a GNU extension. Results are
-// those of the calls; -1 and errno when they fail.
+// writes, names of threads, who is at the other end of a Unix socket; and what Glibc hides as GNU extensions: memmem, its
+// allocator's settings. Results are those of the calls; -1 and errno when they fail.
 #ifndef PURSER_LINUX_H
 #define PURSER_LINUX_H
 
@@ -56,6 +56,11 @@ int32_t purser_peer_process(int fd);
 
 /// The first place of `pattern` in `bytes` (memmem(3)); NULL when it is not there.
 const void *purser_find(const void *bytes, size_t count, const void *pattern, size_t length);
+
+/// Before there are threads: they share two heaps of the allocator instead of having one each.
+void purser_share_heaps(void);
+/// Gives back what only the start needed: free memory of the heaps, and pages of the program and its libraries that can be read again.
+void purser_release_start(void);
 
 #ifdef __cplusplus
 }

@@ -3,6 +3,7 @@
 It shares no code with Purser; where the two disagree, the page or the program is wrong. Condensed files are passed over.
 """
 
+import ctypes
 import re
 import struct
 import uuid
@@ -129,13 +130,131 @@ def event(payload, strings):
     return found
 
 
+def expand(data, size):
+    """A zstd frame, by the library itself."""
+    library = ctypes.CDLL("libzstd.so.1")
+    library.ZSTD_decompress.restype = ctypes.c_size_t
+    library.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
+    room = ctypes.create_string_buffer(max(size, 1))
+    check(library.ZSTD_decompress(room, size, data, len(data)) == size, "a frame of zstd")
+    return room.raw[:size]
+
+
+def varint(value):
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def signed(value):
+    """Modulo 2^64."""
+    return (value + 2**63) % 2**64 - 2**63
+
+
+def zigzag(value):
+    return varint(value << 1 if value >= 0 else (-value << 1) - 1)
+
+
+class Column(Reader):
+    def number(self):
+        """A varint as it stands."""
+        start = self.at
+        self.varint()
+        return self.data[start : self.at]
+
+    def words(self):
+        """A length and as many bytes."""
+        start = self.at
+        self.text()
+        return self.data[start : self.at]
+
+
+def columns(frame):
+    """Facts, headers and padding of a frame in columns, put together again."""
+    head = Reader(frame)
+    opened = struct.unpack("<q", head.take(8))[0]
+    check(head.take(1)[0] == 25, "25 columns")
+    lengths = [(head.varint(), head.varint()) for _ in range(25)]
+    column = [Column(expand(head.take(stored), raw) if stored else head.take(raw)) for raw, stored in lengths]
+    check(head.is_done, "bytes are left over in a frame")
+    out, sequence, occurred = bytearray(), 0, 0
+    while not column[0].is_done:
+        item = column[0].take(1)[0]
+        if item == 1:
+            header = column[1].take(80)
+            opened = struct.unpack_from("<q", header, 40)[0]
+            out += header
+        elif item == 2:
+            start = column[2].at
+            column[2].take(1)
+            column[2].text()
+            out += column[2].data[start : column[2].at]
+        elif item == 4:
+            out += bytes(column[2].take(1)[0])
+        else:
+            check(item in (0, 3), f"an item {item}")
+            sequence = column[2].varint() if item == 3 else sequence + 1
+            occurred = signed(occurred + column[3].zigzag())
+            age = signed(opened - occurred)
+            expected = abs(age) // 1000 * (1 if age >= 0 else -1)
+            fact = varint(sequence) + struct.pack("<q", occurred) + zigzag(signed(column[4].zigzag() + expected))
+            start = column[5].at
+            flags = column[5].varint()
+            fact += column[5].data[start : column[5].at]
+            fact += column[6].take(16) if flags & 1 else column[7].words()
+            fact += column[8].number()
+            fact += b"".join(column[8 + bit].number() for bit in range(1, 6) if flags >> bit & 1)
+            if flags >> UNITS & 1:
+                fact += column[14].number()
+            lines = column[15].take(1)
+            fact += lines
+            for _ in range(lines[0]):
+                kind = column[16].take(1)
+                fact += kind + column[{1: 17, 2: 18, 3: 19}.get(kind[0], 20)].number()
+            fact += b"".join(column[place].number() for bit, place in ((PRICED, 21), (REVENUE, 22), (PRICE, 23)) if flags >> bit & 1)
+            fact += column[24].take((flags >> MATCH & 1) + (not flags >> PRICED & 1) + (flags >> TIER & 1))
+            if flags >> EXTRAS & 1:
+                fact += column[24].words()
+            out += b"\x02" + varint(len(fact)) + fact
+    check(all(one.is_done for one in column), "bytes are left over in a column")
+    return bytes(out)
+
+
+def unseal(data, number):
+    """The segment that a sealed file holds."""
+    check(data[:8] == b"\xffPurserZ", f"sealed {number}: the magic")
+    stored, version, name, own, before, first, created, size, file, used, _, index, count, index_crc = struct.unpack(
+        "<II16sIIQqQQQQQII", data[8:104]
+    )
+    check(stored == crc(data[12:4096]) and not any(data[104:4096]), f"sealed {number}: the header")
+    check((version, own, file, index + 20 * count) == (1, number, len(data), len(data)), f"sealed {number}: number or sizes")
+    check(index_crc == crc(data[index:]), f"sealed {number}: the index")
+    block = struct.pack("<I16sIIQqQ", 1, name, number, before, first, created, size) + bytes(4032)
+    out, at = bytearray(b"\xffPurserJ" + struct.pack("<I", crc(block)) + block), 4096
+    for entry in range(index, len(data), 20):
+        start, length, packed, frame_crc, method = struct.unpack_from("<IIIII", data, entry)
+        frame = data[at : at + packed]
+        check(start == len(out) and frame_crc == crc(frame), f"sealed {number}: the frame at {at}")
+        out += frame if method == 0 else expand(frame, length) if method == 1 else columns(frame)
+        check(len(out) == start + length, f"sealed {number}: the length of the frame at {at}")
+        at += packed
+    check((at, len(out)) == (index, used), f"sealed {number}: the frames' end")
+    return bytes(out) + bytes(size - used)
+
+
 def segments(folder):
     """(number, bytes) of every segment that was begun, in order."""
-    names = sorted(path.name for path in folder.iterdir() if re.fullmatch(r"[0-9a-f]{8}\.segment", path.name))
+    names = sorted(path.name for path in folder.iterdir() if re.fullmatch(r"[0-9a-f]{8}\.(segment|sealed)", path.name))
     for name in names:
-        data = (folder / name).read_bytes()
-        if any(data[:4096]):
-            yield int(name[:8], 16), data
+        number, data = int(name[:8], 16), (folder / name).read_bytes()
+        if name.endswith("sealed"):
+            if f"{name[:8]}.segment" not in names:
+                yield number, unseal(data, number)
+        elif any(data[:4096]):
+            yield number, data
 
 
 def read(folder):

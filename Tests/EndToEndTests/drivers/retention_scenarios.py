@@ -19,7 +19,7 @@ from key_scenarios import metric
 from workload import Workload
 
 DAY = 86_400 * 10**9
-KEEPS = 'segment_size = "1MiB"\ndedup_window = "1d"\n'
+KEEPS = 'segment_size = "1MiB"\ndedup_window = "1d"\nseal_after = "never"\n'
 DROPS = KEEPS + 'journal_retention = "60d"\n'
 
 # Checksums ------------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ import price_scenarios  # noqa: E402
 import process_scenarios  # noqa: E402
 import query_scenarios  # noqa: E402
 import retention_scenarios  # noqa: E402
+import sealed_scenarios  # noqa: E402
 import storage_scenarios  # noqa: E402
 import service_scenarios  # noqa: E402
 import size_scenarios  # noqa: E402
@@ -49,6 +50,7 @@ for module in (
     exactness_scenarios,
     key_scenarios,
     retention_scenarios,
+    sealed_scenarios,
     price_scenarios,
     tool_scenarios,
     bench_scenarios,

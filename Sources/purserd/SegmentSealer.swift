@@ -1,0 +1,126 @@
+// SegmentSealer: the thread that seals segments that were left, at the lowest priority there is: it runs when nobody else would.
+//
+// It asks nobody and tells nobody: what was left shows in the files, and who reads a sealed segment does not notice.
+
+import Core
+import FileStorage
+import Glibc
+import Journal
+import Runtime
+import Sealing
+import Synchronization
+
+/// The journal's files as everybody but the writer sees them.
+typealias JournalFiles = SealedStorage<FileStorage, ZstdCodec>
+
+final class SegmentSealer: Sendable {
+    private static let pauseSeconds = 2
+    private static let retrySeconds = 60
+
+    private struct State {
+        var isStopping = false
+        var thread: pthread_t?
+    }
+
+    private let files: JournalFiles
+    private let after: Int64
+    private let state = Mutex(State())
+
+    /// A segment is sealed so many nanoseconds after it was left: what is asked for most is the newest, and sealing it costs time
+    /// when the machine has most to do.
+    init(_ files: JournalFiles, after: Int64) {
+        self.files = files
+        self.after = after
+    }
+
+    /// Without a thread nothing is sealed, and nothing else is different.
+    func start() {
+        let context = Unmanaged.passRetained(self)
+        var thread = pthread_t()
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                Unmanaged<SegmentSealer>.fromOpaque(argument!).takeRetainedValue().run()
+                return nil
+            }, context.toOpaque())
+        if status != 0 {
+            context.release()
+            return
+        }
+        state.withLock { $0.thread = thread }
+    }
+
+    /// Ends the thread within a step. What it has begun is begun again after the next start.
+    func stop() {
+        let thread = state.withLock { state in
+            state.isStopping = true
+            return state.thread
+        }
+        if let thread { pthread_join(thread, nil) }
+    }
+
+    private var isStopping: Bool { state.withLock { $0.isStopping } }
+
+    private func run() {
+        SegmentSealer.nameThread("seal")
+        var parameters = sched_param()
+        // SCHED_IDLE, which Glibc's module leaves out.
+        if sched_setscheduler(0, 5, &parameters) != 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19) }
+        do throws(StorageError) { try files.removeUnfinished() } catch {}
+        var from: UInt32 = 1
+        var lastTrouble = ""
+        while !isStopping {
+            var pause = SegmentSealer.pauseSeconds
+            do {
+                if let number = try files.nextToSeal(from: from, leftBefore: Timestamp(nanoseconds: EventLoop.now.nanoseconds - after)) {
+                    from = number
+                    try seal(number)
+                    from = number + 1
+                    lastTrouble = ""
+                    pause = 0
+                }
+            } catch {
+                let trouble = "segment \(from) is not sealed: \(SegmentSealer.text(error))"
+                if trouble != lastTrouble { Log.line("journal: \(trouble)") }
+                lastTrouble = trouble
+                // What does not check out will not do so later; what the disk refuses it may allow.
+                if case JournalError.storage = error { pause = SegmentSealer.retrySeconds } else { from += 1 }
+            }
+            sleep(seconds: pause)
+        }
+    }
+
+    private func seal(_ number: UInt32) throws {
+        // Read as the files are: the segment itself, and nothing of it in the descriptors and frames that others use.
+        let sealer = try Sealer(files.base, ZstdCodec(), segment: number)
+        do {
+            while true {
+                guard !isStopping else { return Sealer<FileStorage, ZstdCodec>.discard(files.base, segment: number) }
+                if case .written = try sealer.step() { break }
+            }
+            _ = try files.publish(number)
+        } catch {
+            Sealer<FileStorage, ZstdCodec>.discard(files.base, segment: number)
+            if let error = error as? StorageError { throw JournalError.storage(error) }
+            throw error
+        }
+    }
+
+    /// For whoever looks at the process; Glibc's module leaves the call out that does it.
+    private static func nameThread(_ name: String) {
+        let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+        guard file >= 0 else { return }
+        _ = write(file, name, name.utf8.count)
+        close(file)
+    }
+
+    private static func text(_ error: any Error) -> String {
+        if let error = error as? JournalError { return error.description }
+        if let error = error as? StorageError { return JournalError.storage(error).description }
+        return "\(error)"
+    }
+
+    private func sleep(seconds: Int) {
+        for _ in 0..<seconds * 50 where !isStopping { usleep(20_000) }
+    }
+}
