@@ -21,7 +21,7 @@ final class Committer: BatchCommitter {
         try writer.commit(&batch.pointee)
         guard !storage.writesDirectly, !saidSlower else { return }
         saidSlower = true
-        Log.line("journal: the file system takes no direct writes: each commit goes through the page cache and an fdatasync")
+        Log.notice("writes", "journal: the file system takes no direct writes: each commit goes through the page cache and an fdatasync")
     }
 }
 

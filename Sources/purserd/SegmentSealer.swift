@@ -81,7 +81,7 @@ final class SegmentSealer: Sendable {
                 }
             } catch {
                 let trouble = "segment \(from) is not sealed: \(SegmentSealer.text(error))"
-                if trouble != lastTrouble { Log.line("journal: \(trouble)") }
+                if trouble != lastTrouble { Log.warning("sealing", "journal: \(trouble)") }
                 lastTrouble = trouble
                 // What does not check out will not do so later; what the disk refuses it may allow.
                 if case JournalError.storage = error { pause = SegmentSealer.retrySeconds } else { from += 1 }

@@ -126,7 +126,8 @@ class Browser:
 
     def downloaded(self, name):
         path = self.downloads / name
-        eventually(f"the download {name}", path.exists)
+        # The name is taken by an empty file before the bytes are there.
+        eventually(f"the download {name}", lambda: path.exists() and path.stat().st_size > 0)
         return path.read_bytes()
 
     def check(self, where):

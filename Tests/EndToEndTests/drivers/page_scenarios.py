@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import oracle
 from browser import PAGES, Browser, address, decimal_of
-from harness import ROOT, Skip, decode, encode, eventually
+from harness import ROOT, decode, encode, eventually
 
 BASE = "/api/v1/client"
 HOSTILE = [
@@ -96,20 +96,8 @@ def rows(browser, panel):
     return browser.wait_for(f"the table {panel}", f"const rows = (() => {{ {script} }})(); return rows.length ? rows : null", panel)
 
 
-def serves_the_page(daemon):
-    """Whether the daemon has all that the page asks for; live events, exports and health come together."""
-    connection = daemon.connect()
-    try:
-        connection.request("GET", BASE + "/status")
-        return connection.response("GET").status != 404
-    finally:
-        connection.close()
-
-
 def story(case):
     daemon = case.daemon()
-    if not serves_the_page(daemon):
-        raise Skip("the daemon does not serve live events, exports and health yet")
     with Browser(case) as browser:
         sent = first_event(case, daemon, browser)
         sent += arriving(case, daemon, browser)
