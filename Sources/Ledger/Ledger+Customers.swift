@@ -128,10 +128,15 @@ public struct StoredResponses: Sendable {
 
     /// Position of the reply kept for a scope, if it is younger than a day.
     public func position(_ scope: UInt64, now: Timestamp) -> JournalPosition? {
-        guard let entry = entries[scope], now.nanoseconds - entry.at.nanoseconds < StoredResponses.retention,
-            entry.position >= keptFrom
+        guard let entry = entries[scope], !StoredResponses.isOld(entry.at, now: now), entry.position >= keptFrom
         else { return nil }
         return entry.position
+    }
+
+    /// A journal may say any time: two of them may be further apart than an age can be.
+    private static func isOld(_ at: Timestamp, now: Timestamp) -> Bool {
+        let (age, overflow) = now.nanoseconds.subtractingReportingOverflow(at.nanoseconds)
+        return overflow ? now > at : age >= retention
     }
 
     mutating func forget(before position: JournalPosition) { keptFrom = position }
@@ -150,7 +155,7 @@ public struct StoredResponses: Sendable {
 
     private func isExpired(_ scope: UInt64, now: Timestamp) -> Bool {
         guard let entry = entries[scope] else { return true }
-        return now.nanoseconds - entry.at.nanoseconds >= StoredResponses.retention
+        return StoredResponses.isOld(entry.at, now: now)
     }
 }
 
