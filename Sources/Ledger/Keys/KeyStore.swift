@@ -90,6 +90,10 @@ public final class KeyStore: @unchecked Sendable {
     /// What was wrong with runs that are not used, for the log.
     public private(set) var complaints: [String] = []
 
+    /// Beyond it no start goes on counting, so that a process, which makes far fewer than the million left, never runs out. Runs
+    /// that hold 360,000 keys each get here after 10^15 events; a file's name or a manifest may say so at once.
+    static let lastNumber = UInt32.max - (1 << 20)
+
     /// Makes what is in the directory usable. `id` is the journal's, `newSeed` the seed when there is none yet. Only
     /// a directory that cannot be read is an error.
     public init(_ storage: any Storage, journal id: JournalID, batches: any BatchSource, newSeed: UInt64) throws(StorageError) {
@@ -103,11 +107,15 @@ public final class KeyStore: @unchecked Sendable {
             complaints.append("the manifest is of another journal")
             found = nil
         }
+        if let other = found, other.nextNumber > KeyStore.lastNumber {
+            complaints.append("the manifest leaves no number for a run")
+            found = nil
+        }
         manifest = found ?? KeyManifest(id: id, seed: newSeed)
         seedMark = RunFormat.mark(ofSeed: manifest.seed, id)
         let numbers = names.compactMap(RunFormat.number(ofFile:))
-        // No number of a file that is there, whatever it is.
-        manifest.nextNumber = max(manifest.nextNumber, (numbers.max() ?? 0) &+ 1)
+        // No number of a file that is there, whatever it is; of those beyond the last none is ever made.
+        manifest.nextNumber = max(manifest.nextNumber, (numbers.filter { $0 < KeyStore.lastNumber }.max() ?? 0) + 1)
         openRuns()
         isManifestDue = !complaints.isEmpty && names.contains(KeyManifest.file)
         let kept = Set(manifest.runs.map(\.number))
