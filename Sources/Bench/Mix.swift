@@ -79,11 +79,17 @@ public struct MixOptions: Equatable, Sendable {
     public var skew = 1.0
     /// Of a thousand events so many are sent a second time.
     public var duplicatesPerMille = 10
+    /// Events occurred on one day, so many days before the base time; 0: within a second of it.
+    public var daysAgo = 0
     public var seed: UInt64 = 7787
     public init() {}
 
     /// Bounds of what may be chosen: the customers' names have eight digits, and the pool lies in memory.
     public static let mostCustomers = 10_000_000
+    public static let mostDaysAgo = 3650
+
+    /// How long after the earliest of them events may occur, in milliseconds: what an application's clock says.
+    var milliseconds: Int { daysAgo > 0 ? 86_400_000 : 1000 }
 }
 
 /// One event of the pool.
@@ -161,8 +167,7 @@ struct Mix {
         return PoolEvent(
             business: index, customer: zipf.rank(&chance), input: input, cached: input * business.cachedPercent / 100,
             output: chance.pick(business.output), givenCost: business.givesCost ? Int64(chance.pick(1...9000)) * 1_000_003 : nil,
-            // Within the last second, to the millisecond: what an application's clock says.
-            offset: Int64(chance.below(1000)) * 1_000_000)
+            offset: Int64(chance.below(options.milliseconds)) * 1_000_000)
     }
 
     mutating func chooses(perMille: Int) -> Bool { chance.below(1000) < perMille }

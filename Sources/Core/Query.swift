@@ -94,6 +94,10 @@ public struct ExportQuery: Sendable {
         case customers(search: [UInt8]?)
         /// A line for each rate; `limit` and `offset` do not matter.
         case models(ModelsQuery)
+        /// Prices of one's own.
+        case own(ModelsQuery)
+        case unpriced(UnpricedQuery)
+        case disagreements(ModelsQuery)
     }
 
     public var subject: Subject

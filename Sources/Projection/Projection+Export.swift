@@ -29,6 +29,9 @@ extension Projection {
         case .events(let filter): try exportEvents(filter, query)
         case .customers(let search): try exportCustomers(search, query)
         case .models(let models): try exportModels(models, query)
+        case .own(let models): try exportOwn(models, query)
+        case .unpriced(let unpriced): try exportUnpriced(unpriced, query)
+        case .disagreements(let models): try exportDisagreements(models, query)
         }
     }
 

@@ -69,6 +69,32 @@ extension Projection {
         return answer
     }
 
+    /// Prices of one's own, a line each; there are at most `Limits.ownPrices` and those of files.
+    func exportOwn(_ query: ModelsQuery, _ export: ExportQuery) throws(QueryError) -> QueryAnswer {
+        let book = try priceBook(query.prices)
+        let columns = [
+            "id", "source", "modelProvider", "model", "featureKey", "from", "until", "inForce", "discountPercent", "cards",
+        ]
+        return try pages(export, columns, of: book.ownRows().filter { fits($0, query) }) { (price, json) throws(QueryError) in
+            json.append(price, at: query.at)
+        }
+    }
+
+    /// The next page of a list that is worked out anew for each; `place` is how many were taken.
+    private func pages<Item>(
+        _ export: ExportQuery, _ columns: [String], of items: [Item], _ write: (Item, inout ByteWriter) throws(QueryError) -> Void
+    ) throws(QueryError) -> QueryAnswer {
+        var rows = ItemRows(export.format, columns: columns, isFirst: export.place == nil)
+        var next = Int(clamping: export.place ?? 0)
+        while next < items.count, rows.text.count < Limits.exportPageBytes {
+            try rows.add { (json) throws(QueryError) in try write(items[next], &json) }
+            next += 1
+        }
+        var answer = QueryAnswer(data: rows.text.array)
+        if next < items.count { answer.next = UInt64(next) }
+        return answer
+    }
+
     private struct Match {
         var row: CatalogueRow
         var index: Int32
@@ -226,8 +252,32 @@ extension Projection {
     // MARK: - Without a price
 
     func unpriced(_ query: UnpricedQuery, freshAsOf: Timestamp) throws(QueryError) -> ByteWriter {
-        guard let books else { throw QueryError.unavailable }
         let book = try priceBook(query.prices)
+        var json = ByteWriter(capacity: 4096)
+        json.append("{\"items\":[")
+        for (place, one) in try withoutPrice(query).prefix(Limits.marginItems).enumerated() where json.count < Limits.answerBytes {
+            if place > 0 { json.append(0x2C) }
+            try append(one, book, to: &json)
+        }
+        json.append("],\"freshAsOf\":\"")
+        json.append(rfc3339: freshAsOf)
+        json.append("\"}")
+        return json
+    }
+
+    func exportUnpriced(_ query: UnpricedQuery, _ export: ExportQuery) throws(QueryError) -> QueryAnswer {
+        let book = try priceBook(query.prices)
+        let columns = ["modelProvider", "model", "events", "reason", "hasPrice"]
+        return try pages(export, columns, of: withoutPrice(query)) { (one, json) throws(QueryError) in
+            try append(one, book, to: &json)
+        }
+    }
+
+    private typealias Unpriced = (key: CellKey, events: Int64)
+
+    /// Providers and models with events that have no cost, the most events first.
+    private func withoutPrice(_ query: UnpricedQuery) throws(QueryError) -> [Unpriced] {
+        guard books != nil else { throw QueryError.unavailable }
         var filter = EventFilter()
         filter.from = query.from
         filter.to = query.to
@@ -236,82 +286,70 @@ extension Projection {
         let without = groups.table.all.filter { $0.figures.unpriced > 0 }.map {
             (key: $0.key, events: $0.figures.unpriced)
         }
-        let order = without.indices.sorted { a, b in
+        return without.indices.sorted { a, b in
             without[a].events == without[b].events ? a < b : without[a].events > without[b].events
+        }.map { without[$0] }
+    }
+
+    private func append(_ one: Unpriced, _ book: PriceBook, to json: inout ByteWriter) throws(QueryError) {
+        guard let books else { throw QueryError.unavailable }
+        let provider =
+            try QueryError.wrap { () throws(SQLiteError) in try books.lookups.text(one.key.provider) } ?? []
+        let model =
+            try QueryError.wrap { () throws(SQLiteError) in try books.lookups.text(one.key.model) } ?? []
+        let none = UnsafeRawBufferPointer(start: nil, count: 0)
+        let found = provider.withUnsafeBytes { provider in
+            model.withUnsafeBytes { book.resolve(provider: provider, model: $0, feature: none) }
         }
-        var json = ByteWriter(capacity: 4096)
-        json.append("{\"items\":[")
-        for (place, number) in order.prefix(Limits.marginItems).enumerated()
-        where json.count < Limits.answerBytes {
-            if place > 0 { json.append(0x2C) }
-            let key = without[number].key
-            let provider =
-                try QueryError.wrap { () throws(SQLiteError) in try books.lookups.text(key.provider) } ?? []
-            let model =
-                try QueryError.wrap { () throws(SQLiteError) in try books.lookups.text(key.model) } ?? []
-            let none = UnsafeRawBufferPointer(start: nil, count: 0)
-            let found = provider.withUnsafeBytes { provider in
-                model.withUnsafeBytes { book.resolve(provider: provider, model: $0, feature: none) }
-            }
-            json.append("{\"modelProvider\":")
-            try books.lookups.append(name: key.provider, to: &json)
-            json.append(",\"model\":")
-            try books.lookups.append(name: key.model, to: &json)
-            json.append(",\"events\":")
-            json.append(integer: without[number].events)
-            json.append(",\"reason\":")
-            if found.entry >= 0 {
-                json.append("null")
-            } else {
-                json.append(0x22)
-                json.append(found.unpriced.name)
-                json.append(0x22)
-            }
-            json.append(",\"hasPrice\":")
-            json.append(found.entry >= 0)
-            json.append(0x7D)
+        json.append("{\"modelProvider\":")
+        try books.lookups.append(name: one.key.provider, to: &json)
+        json.append(",\"model\":")
+        try books.lookups.append(name: one.key.model, to: &json)
+        json.append(",\"events\":")
+        json.append(integer: one.events)
+        json.append(",\"reason\":")
+        if found.entry >= 0 {
+            json.append("null")
+        } else {
+            json.append(0x22)
+            json.append(found.unpriced.name)
+            json.append(0x22)
         }
-        json.append("],\"freshAsOf\":\"")
-        json.append(rfc3339: freshAsOf)
-        json.append("\"}")
-        return json
+        json.append(",\"hasPrice\":")
+        json.append(found.entry >= 0)
+        json.append(0x7D)
     }
 
     // MARK: - Second opinions
 
     func disagreements(_ query: ModelsQuery) throws(QueryError) -> ByteWriter {
-        let book = try priceBook(query.prices)
-        let search = query.search.map { TextSearch($0) }
-        let found = Disagreements.all().filter { one in
-            isSame(query.provider, one.provider, book)
-                && (search.map { $0.isIn(one.model) || $0.isIn(one.provider) } ?? true)
-        }
+        let found = try differing(query)
         var json = ByteWriter(capacity: 8192)
         json.append("{\"items\":[")
         let page = found.dropFirst(query.offset).prefix(query.limit)
         for (place, one) in page.enumerated() {
             if place > 0 { json.append(0x2C) }
-            json.append("{\"modelProvider\":")
-            json.append(jsonString: one.provider)
-            json.append(",\"model\":")
-            json.append(jsonString: one.model)
-            json.append(",\"kind\":")
-            json.append(jsonString: one.kind)
-            json.append(",\"chosenSource\":")
-            json.append(jsonString: one.chosenSource)
-            json.append(",\"chosenRate\":")
-            json.append(jsonString: one.chosenRate)
-            json.append(",\"otherSource\":")
-            json.append(jsonString: one.otherSource)
-            json.append(",\"otherRate\":")
-            json.append(jsonString: one.otherRate)
-            json.append(0x7D)
+            json.append(one)
         }
         json.append("],\"pagination\":")
         json.appendPagination(
             total: found.count, limit: query.limit, offset: query.offset, count: page.count)
         json.append(0x7D)
         return json
+    }
+
+    func exportDisagreements(_ query: ModelsQuery, _ export: ExportQuery) throws(QueryError) -> QueryAnswer {
+        let columns = ["modelProvider", "model", "kind", "chosenSource", "chosenRate", "otherSource", "otherRate"]
+        return try pages(export, columns, of: differing(query)) { (one, json) throws(QueryError) in json.append(one) }
+    }
+
+    private func differing(_ query: ModelsQuery) throws(QueryError) -> [Disagreement] {
+        let book = try priceBook(query.prices)
+        let search = query.search.map { TextSearch($0) }
+        return Disagreements.all().filter { one in
+            isSame(query.provider, one.provider, book)
+                && (search.map { $0.isIn(one.model) || $0.isIn(one.provider) } ?? true)
+        }
     }
 }
 
@@ -338,6 +376,24 @@ extension ByteWriter {
         append(integer: Int64(row.derivations.count))
         append(",\"rates\":")
         append(card?.rates ?? [])
+        append(0x7D)
+    }
+
+    fileprivate mutating func append(_ one: Disagreement) {
+        append("{\"modelProvider\":")
+        append(jsonString: one.provider)
+        append(",\"model\":")
+        append(jsonString: one.model)
+        append(",\"kind\":")
+        append(jsonString: one.kind)
+        append(",\"chosenSource\":")
+        append(jsonString: one.chosenSource)
+        append(",\"chosenRate\":")
+        append(jsonString: one.chosenRate)
+        append(",\"otherSource\":")
+        append(jsonString: one.otherSource)
+        append(",\"otherRate\":")
+        append(jsonString: one.otherRate)
         append(0x7D)
     }
 

@@ -209,19 +209,34 @@ extension Server {
         ask(&context, .model(wanted))
     }
 
-    mutating func listUnpriced(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer) {
+    mutating func listUnpriced(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer, _ claim: Claim) {
         let parameters = parameters(query)
         if let bad = parameters.bad { return refuse(&context, bad) }
         var wanted = UnpricedQuery(prices: ledger.shelf.texts)
         wanted.from = parameters.filter.from
         wanted.to = parameters.filter.to
+        if let format = format(parameters, claim) { return begin(.unpriced(wanted), format, name: "unpriced", &context) }
         ask(&context, .unpriced(wanted))
     }
 
-    mutating func listDisagreements(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer) {
+    mutating func listDisagreements(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer, _ claim: Claim) {
         let parameters = parameters(query)
         if let bad = parameters.bad { return refuse(&context, bad) }
-        ask(&context, .disagreements(modelsQuery(parameters)))
+        let wanted = modelsQuery(parameters)
+        if let format = format(parameters, claim) { return begin(.disagreements(wanted), format, name: "disagreements", &context) }
+        ask(&context, .disagreements(wanted))
+    }
+
+    /// Prices of one's own as rows of a table; false when they are wanted as JSON, with their texts.
+    mutating func exportPrices(_ context: inout RequestContext, _ query: UnsafeRawBufferPointer, _ claim: Claim) -> Bool {
+        let parameters = parameters(query)
+        if let bad = parameters.bad {
+            refuse(&context, bad)
+            return true
+        }
+        guard let format = format(parameters, claim) else { return false }
+        begin(.own(modelsQuery(parameters)), format, name: "prices", &context)
+        return true
     }
 
     /// A path segment, decoded; nil when it is malformed.

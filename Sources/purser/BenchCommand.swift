@@ -86,6 +86,11 @@ struct BenchCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Of a thousand events so many are sent a second time.", valueName: "n"))
     var duplicates = 10
 
+    @Option(
+        help: ArgumentHelp(
+            "Events occurred on one day, so many days ago, and not just now: to fill books with history, day by day.", valueName: "days"))
+    var ago = 0
+
     @Option(help: ArgumentHelp("Connections that ask for margins and events meanwhile.", valueName: "n"))
     var readers = 0
 
@@ -121,6 +126,7 @@ struct BenchCommand: ParsableCommand {
         try check(events, 1...10_000_000_000, "--events")
         try check(customers, 1...MixOptions.mostCustomers, "--customers")
         try check(duplicates, 0...1000, "--duplicates")
+        try check(ago, 0...MixOptions.mostDaysAgo, "--ago")
         try check(readers, 0...Drive.mostReaders, "--readers")
         try check(readRate, 1...10_000, "--read-rate")
         try check(slowPeers, 0...Crowd.most, "--slow-peers")
@@ -208,6 +214,7 @@ struct BenchCommand: ParsableCommand {
         drive.readRate = Double(readRate)
         drive.mix.customers = customers
         drive.mix.duplicatesPerMille = duplicates
+        drive.mix.daysAgo = ago
         return drive
     }
 }

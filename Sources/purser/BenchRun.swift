@@ -82,7 +82,8 @@ struct BenchRun {
     func run() throws -> BenchReport {
         var service = Service(target: host.target, key: host.key, seconds: Service.longSeconds)
         let startedAt = Instant.now
-        let baseTime = Timestamp(nanoseconds: startedAt.nanoseconds / 1_000_000_000 * 1_000_000_000 - 2_000_000_000)
+        let second = startedAt.nanoseconds / 1_000_000_000 * 1_000_000_000
+        let baseTime = Timestamp(nanoseconds: second - 2_000_000_000 - Int64(options.mix.daysAgo) * 86_400_000_000_000)
         let rates = try BenchRun.rates(PricesInForce.ask(&service, at: host.target).book, at: baseTime)
         let eventName = "bench." + String(SystemRandom.next(), radix: 36)
         var disk = measureDisk()

@@ -134,6 +134,7 @@ enum BenchText {
             ("rate", options.rate.map { number($0, 1) }),
             ("customers", number(options.mix.customers)),
             ("duplicatesPerMille", number(options.mix.duplicatesPerMille)),
+            ("daysAgo", number(options.mix.daysAgo)),
             ("bytesPerMessage", number(result.bytesPerMessage)),
             ("seconds", number(Double(result.windowNanoseconds) / 1e9, 3)),
             ("events", number(result.windowEvents)),

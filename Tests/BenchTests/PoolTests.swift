@@ -108,6 +108,16 @@ func keysAreDistinctButForTheShareThatIsRepeated(encoding: Encoding, batch: Int)
     #expect(customers.allSatisfy { $0.utf8.count == 13 && $0.hasPrefix("cust-") && (Int($0.dropFirst(5)) ?? .max) < 100_000 })
 }
 
+@Test(arguments: [(0, Int64(1_000_000_000)), (7, 86_400_000_000_000)]) func eventsOccurWithinASecondOrADay(daysAgo: Int, within: Int64) {
+    var options = MixOptions()
+    options.daysAgo = daysAgo
+    var mix = Mix(
+        options, rates: Array(repeating: nil, count: Business.all.count), eventName: "bench.test", baseTime: Timestamp(nanoseconds: 0))
+    let offsets = (0..<4096).map { _ in mix.next().offset }
+    #expect(offsets.allSatisfy { $0 >= 0 && $0 < within })
+    #expect(offsets.max()! > within / 10 * 9 && offsets.min()! < within / 10)
+}
+
 @Test func costsAreRoundedOnceHalfToEven() {
     let rates = ModelRates(input: 1, cacheRead: 1, output: 1)
     #expect(rates.cost(input: 500, cached: 0, output: 0) == 0)

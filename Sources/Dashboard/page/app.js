@@ -1,18 +1,18 @@
 // The shell: which page is shown, the period and the filters above it, search, theme, session, and the keys that work everywhere.
 
 import { address, ApiError, get, session } from "./api.js";
-import { announce, dialog, field, fill, h, icon, problem, select } from "./dom.js";
+import { announce, field, fill, formBox, h, icon, problem, select } from "./dom.js";
 import { current, customRange, FILTERS, isZone, link, period, PERIODS } from "./state.js";
 import { fromLocalText, localText } from "./time.js";
 
-// What a path's first part names. `period`: the page looks at one; `filters`: it can be narrowed.
+// What a path's first part names. `period`: the page looks at one, or says of which of its parts that holds; `filters`: it can be narrowed.
 const PAGES = {
   overview: { title: "Overview", module: "./overview.js", period: true, filters: true },
   customers: { title: "Customers", module: "./entities.js", period: true, filters: true },
   features: { title: "Features", module: "./entities.js", period: true, filters: true },
   models: { title: "Models", module: "./entities.js", period: true, filters: true },
   events: { title: "Events", module: "./events.js", period: true, filters: false },
-  prices: { title: "Prices", module: "./prices.js", period: false, filters: false },
+  prices: { title: "Prices", module: "./prices.js", period: (rest) => rest === "unpriced", filters: false },
   sources: { title: "Sources", module: "./sources.js", period: false, filters: false },
   health: { title: "Health", module: "./health.js", period: false, filters: false },
 };
@@ -101,6 +101,10 @@ function failed(error, signal, quiet) {
   main.append(problem(error));
 }
 
+function hasPeriod({ period: has }, rest) {
+  return typeof has === "function" ? has(rest) : has;
+}
+
 async function render(moved = false) {
   const state = current();
   const where = route(state.path);
@@ -128,7 +132,7 @@ async function render(moved = false) {
   turn = ctx;
   document.title = `${page.title} - Purser`;
   const heading = h("h1", { tabindex: "-1" }, page.title);
-  const head = h("div.page-head", h("div", heading, h("div.sub")), page.period ? periodPicker(ctx) : null);
+  const head = h("div.page-head", h("div", heading, h("div.sub")), hasPeriod(page, where.rest) ? periodPicker(ctx) : null);
   const body = h("div.page");
   fill(main, head, page.filters ? chips(ctx) : null, body);
   ctx.heading = heading;
@@ -187,20 +191,24 @@ function customPeriod({ state, span }) {
   const zone = select(list, span.zone);
   const from = h("input", { type: "datetime-local", value: localText(span.from, span.zone), required: true, step: "60" });
   const to = h("input", { type: "datetime-local", value: localText(span.to, span.zone), required: true, step: "60" });
-  const out = h("div", { "aria-live": "polite" });
-  const form = h(
-    "form.stack",
-    h("div.row", field("From", from, "included"), field("Until", to, "not included")),
-    field("Time zone", zone, "Days and months begin at its midnight."),
-    out,
-    h(
-      "div.actions",
-      h("button", { type: "button", onclick: onlyZone }, "Set the zone only"),
-      h("button.primary", { type: "submit" }, "Show"),
-    ),
-  );
-  const box = dialog({ title: "Period", body: form });
-  from.focus();
+  const box = formBox({
+    title: "Period",
+    fields: [
+      h("div.row", field("From", from, "included"), field("Until", to, "not included")),
+      field("Time zone", zone, "Days and months begin at its midnight."),
+    ],
+    button: "Show",
+    extra: h("button", { type: "button", onclick: onlyZone }, "Set the zone only"),
+    focus: from,
+    act() {
+      const [a, b] = [fromLocalText(from.value, zone.value), fromLocalText(to.value, zone.value)];
+      if (a === null || b === null || b <= a) return "The end has to come after the beginning.";
+      remember();
+      box.close();
+      go(link(state.path, customRange(a, b, zone.value), state));
+      return undefined;
+    },
+  });
 
   function remember() {
     try {
@@ -214,16 +222,6 @@ function customPeriod({ state, span }) {
     box.close();
     go(link(state.path, { tz: zone.value }, state));
   }
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const [a, b] = [fromLocalText(from.value, zone.value), fromLocalText(to.value, zone.value)];
-    if (a === null || b === null || b <= a) {
-      return fill(out, h("p.notice.bad", { role: "alert" }, "The end has to come after the beginning."));
-    }
-    remember();
-    box.close();
-    return go(link(state.path, customRange(a, b, zone.value), state));
-  });
 }
 
 // The filters -----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 import { approximate } from "./decimal.js";
 import { announce, download, fill, h, unique } from "./dom.js";
 import { shortMoney } from "./figures.js";
+import { exports } from "./table.js";
 
 let library;
 
@@ -20,9 +21,15 @@ function load() {
   return library;
 }
 
+// A colour of the style sheet as the canvas takes it: of light and dark the one that holds.
+const probe = h("span", { hidden: true });
 function paint(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  if (!probe.isConnected) document.body.append(probe);
+  probe.style.color = `var(--${name})`;
+  return getComputedStyle(probe).color;
 }
+
+const font = () => getComputedStyle(document.body).fontFamily;
 
 function fileName(title) {
   return title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "chart";
@@ -49,7 +56,7 @@ function overlay(held) {
       }
       ctx.strokeStyle = paint("mark");
       ctx.fillStyle = paint("mark");
-      ctx.font = `11px ${paint("font")}`;
+      ctx.font = `11px ${font()}`;
       ctx.setLineDash([3, 3]);
       for (const mark of held.marks) {
         const at = x.getPixelForValue(mark.index);
@@ -78,15 +85,18 @@ function defaults(config) {
       [config.sideways ? "y" : "x"]: {
         stacked: false,
         grid: { display: false, borderColor: line },
-        ticks: { color: ink, maxRotation: 0, autoSkipPadding: 18, font: { size: 11, family: paint("font") } },
+        ticks: { color: ink, maxRotation: 0, autoSkipPadding: 18, font: { size: 11, family: font() } },
       },
       [config.sideways ? "x" : "y"]: {
+        suggestedMin: config.whole ? 0 : undefined,
+        suggestedMax: config.whole ? 4 : undefined,
         grid: { color: line, drawBorder: false },
         border: { display: false },
         ticks: {
           color: ink,
           maxTicksLimit: 6,
-          font: { size: 11, family: paint("font") },
+          precision: config.whole ? 0 : undefined,
+          font: { size: 11, family: font() },
           callback: (value) => (config.short ?? shortMoney)(value),
         },
       },
@@ -95,7 +105,7 @@ function defaults(config) {
       legend: {
         display: config.series.length > 1,
         align: "end",
-        labels: { color: ink, boxWidth: 10, boxHeight: 2, font: { size: 11, family: paint("font") } },
+        labels: { color: ink, boxWidth: 10, boxHeight: 2, font: { size: 11, family: font() } },
       },
       tooltip: {
         backgroundColor: paint("tip"),
@@ -155,6 +165,12 @@ export function chart(config) {
   const figures = h("details.figures", h("summary", "Figures"));
   figures.addEventListener("toggle", () => {
     if (!figures.open || figures.querySelector("table")) return;
+    const columns = [
+      { key: (config.axis ?? "time").toLowerCase(), value: (row) => labels[row] },
+      ...series.map((one) => ({ key: one.label, value: (row) => one.values[row], decimal: true })),
+    ];
+    const name = `${fileName(title)}-figures`;
+    figures.append(h("p.pad-x", exports({ name, columns, rows: [...labels.keys()], what: `the figures of ${title.toLowerCase()}` })));
     figures.append(h(
       "div.scroll",
       { tabindex: "0", role: "group", "aria-label": `${title}, figures` },

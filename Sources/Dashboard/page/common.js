@@ -2,7 +2,7 @@
 
 import { compare, divide, isNegative, isZero, subtract } from "./decimal.js";
 import { chart } from "./charts.js";
-import { fill, h, select } from "./dom.js";
+import { fill, h, parted, select } from "./dom.js";
 import { count, delta, longest, money, moneyText, ratio } from "./figures.js";
 import { customRange, link, range } from "./state.js";
 import { exports } from "./table.js";
@@ -85,7 +85,7 @@ export const nameColumns = {
         "span.name",
         h("a", { href: pageOf("customer", id), title: id }, name || id),
         loss(row),
-        more ? h("span.fine", more) : null,
+        more ? h("span.fine", parted(more)) : null,
       );
     },
   },
@@ -149,6 +149,11 @@ function amount(key, label) {
   };
 }
 
+// Whether no event of a group has a cost that anybody knows: it is not free.
+function isUnknown(row) {
+  return !isZero(row.events) && compare(row.events, row.unpricedEvents) === 0;
+}
+
 // Events, cost, revenue, margin and ratio; `share`: of which whole a group's cost is a part.
 export function sumColumns({ share } = {}) {
   return [
@@ -170,7 +175,10 @@ export function sumColumns({ share } = {}) {
         count(row.events),
       ],
     },
-    amount("costAmount", "Cost"),
+    {
+      ...amount("costAmount", "Cost"),
+      cell: (row, align) => (isUnknown(row) ? money(null) : money(row.costAmount, align)),
+    },
     share
       ? {
         key: "share",
@@ -188,10 +196,11 @@ export function sumColumns({ share } = {}) {
     {
       key: "marginRatio",
       label: "Ratio",
+      narrow: true,
       right: true,
       decimal: true,
       value: (row) => row.marginRatio,
-      cell: (row) => ratio(row.marginRatio),
+      cell: (row) => ratio(isUnknown(row) ? null : row.marginRatio),
     },
   ].filter(Boolean);
 }
@@ -213,7 +222,7 @@ export function cards(now, before, extra = []) {
   const compared = before && !isZero(before.events) ? before : null;
   const was = (key) => (compared ? `before ${moneyText(compared[key])}` : null);
   return h(
-    "dl.cards",
+    extra.length ? "dl.cards.fours" : "dl.cards",
     card("Cost", money(now.costAmount), delta(now.costAmount, compared?.costAmount, -1), was("costAmount")),
     card("Revenue", money(now.revenueAmount), delta(now.revenueAmount, compared?.revenueAmount, 1), was("revenueAmount")),
     card("Margin", money(now.marginAmount), delta(now.marginAmount, compared?.marginAmount, 1), was("marginAmount")),

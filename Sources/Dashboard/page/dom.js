@@ -26,6 +26,11 @@ export function h(name, options, ...children) {
   return element;
 }
 
+// A name that may go on in the next line where its parts meet, and nowhere else unless it must.
+export function parted(text) {
+  return text.split(/(?<=[.@_/-])(?=.)/u).flatMap((part, index) => (index ? [h("wbr"), part] : [part]));
+}
+
 export function fill(element, ...children) {
   element.replaceChildren();
   put(element, children);
@@ -136,30 +141,51 @@ export function dialog({ title, kind = "box", body, onclose }) {
   return box;
 }
 
+// What a form does when it is sent. Its button rests meanwhile; a refusal is shown at `place`. `act` answers with a text when something
+// is wrong before the daemon was asked.
+export function onsubmit(form, button, place, act) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    try {
+      const wrong = await act();
+      if (typeof wrong === "string") fill(place, h("p.notice.bad", { role: "alert" }, wrong));
+    } catch (error) {
+      if (error.name !== "AbortError") fill(place, problem(error));
+    }
+    button.disabled = false;
+  });
+  return form;
+}
+
+// A form in a dialog, with a way out. `act(box)` closes the box when it is done, or fills `box.form` with what came of it; what it
+// says is wrong is shown in `box.out`. `extra`: further buttons; `kind`: how the button looks that sends it.
+export function formBox({ title, fields, button, kind = "primary", extra, focus, act }) {
+  const out = h("div", { "aria-live": "polite" });
+  const go = h(`button.${kind}`, { type: "submit" }, button);
+  const cancel = h("button", { type: "button", onclick: () => box.close() }, "Cancel");
+  const form = h("form.stack", fields, out, h("div.actions", extra, cancel, go));
+  const box = dialog({ title, body: form });
+  box.form = form;
+  box.out = out;
+  onsubmit(form, go, out, () => act(box));
+  (focus ?? cancel).focus();
+  return box;
+}
+
 // Asks before something that cannot be undone, with a reason where one is due. `act` may fail: the dialog then says so and stays.
 export function confirm({ title, text, button, reason, act }) {
   const input = reason ? h("input", { type: "text", required: true, maxlength: "256", autocomplete: "off" }) : null;
-  const out = h("div", { "aria-live": "polite" });
-  const go = h("button.danger", { type: "submit" }, button);
-  const form = h(
-    "form.stack",
-    h("p", text),
-    input ? field(reason, input) : null,
-    out,
-    h("div.actions", h("button", { type: "button", onclick: () => box.close() }, "Cancel"), go),
-  );
-  const box = dialog({ title, body: form });
-  (input ?? form.querySelector("button")).focus();
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    go.disabled = true;
-    try {
+  formBox({
+    title,
+    fields: [h("p", text), input ? field(reason, input) : null],
+    button,
+    kind: "danger",
+    focus: input,
+    async act(box) {
       await act(input?.value.trim());
       box.close();
-    } catch (error) {
-      fill(out, problem(error));
-      go.disabled = false;
-    }
+    },
   });
 }
 

@@ -6,6 +6,7 @@ import { divide, isZero, sum } from "./decimal.js";
 import { confirm, copy, dialog, fill, h, problem, toast } from "./dom.js";
 import { count, money, moneyText, ratio } from "./figures.js";
 import { pageOf } from "./common.js";
+import { exports, members } from "./table.js";
 import { link } from "./state.js";
 import { secondText } from "./time.js";
 
@@ -57,6 +58,11 @@ function rows(pairs) {
 
 function part(title, ...children) {
   return h("section", h("h3", title), children);
+}
+
+// A part whose rows can be taken along.
+function listed(title, exported, ...children) {
+  return h("section", h("div.listed", h("h3", title), exports(exported)), children);
 }
 
 function content(ctx, event, text, reload, box) {
@@ -122,7 +128,12 @@ function content(ctx, event, text, reload, box) {
         ],
         ["Sequence", count(event.sequence)],
         ["Journal", h("code", event.position ?? "")],
-        ["Request", event.requestId ? h("code", event.requestId) : null],
+        [
+          "Flow",
+          event.flowId
+            ? h("a", { href: link("/events", { flow: event.flowId }), onclick: () => box.close() }, h("code", event.flowId))
+            : null,
+        ],
       ]),
     ),
     event.meta ? part("Meta", h("pre", { tabindex: "0" }, pretty(rawMember(text, "meta") ?? ""))) : null,
@@ -147,6 +158,8 @@ function content(ctx, event, text, reload, box) {
       : null,
   ];
 }
+
+const LINE = ["kind", "count", "rate", "amount"];
 
 // The price, as the daemon stored it with the event: count times rate, line by line, and the sum.
 function price(ctx, event, box) {
@@ -178,8 +191,11 @@ function price(ctx, event, box) {
   }
   const source = event.priceSource === "client" ? "The cost was sent with the event." : h("code", event.priceSource);
   const lines = detail.lines ?? [];
-  return part(
-    "Price",
+  const title = (...children) =>
+    lines.length
+      ? listed("Price", { name: "price", columns: members(LINE, ["count", "rate", "amount"]), rows: lines }, children)
+      : part("Price", children);
+  return title(
     rows([
       ["Source", source],
       ["Name matched", detail.match ? MATCHES[detail.match] ?? detail.match : null],
@@ -241,12 +257,28 @@ function usage(event) {
   );
 }
 
+const CORRECTION = [
+  "kind",
+  "run",
+  "at",
+  "position",
+  "costBefore",
+  "unpricedReasonBefore",
+  "costAfter",
+  "priceSource",
+  "reason",
+];
 const CORRECTIONS = { reprice: "Priced again", reverse: "Taken back", void: "Void" };
 
 function corrections(ctx, event) {
   if (!event.corrections?.length) return null;
-  return part(
+  return listed(
     "Corrections",
+    {
+      name: "corrections",
+      columns: members(CORRECTION, ["run", "costBefore", "costAfter"]),
+      rows: event.corrections,
+    },
     h(
       "ol.history",
       event.corrections.map((one) =>

@@ -2,7 +2,7 @@
 
 import { filters, get, patch, post } from "./api.js";
 import { divide, isZero } from "./decimal.js";
-import { announce, dialog, field, fill, h, problem, toast } from "./dom.js";
+import { announce, field, fill, formBox, h, problem, toast } from "./dom.js";
 import { count, money, moneyText } from "./figures.js";
 import { cards, marginOrder, nameColumns, personName, slot, sumColumns, together, trend } from "./common.js";
 import { eventTable } from "./events.js";
@@ -127,8 +127,8 @@ async function registered(ctx, search) {
         note: `${count(total)} in all, sums over all time`,
         columns: [
           { ...nameColumns.customer, value: null, cell: (row) => nameColumns.customer.cell({ ...row, customer: row }) },
-          { key: "source", label: "Known from", cell: (row) => (row.source === "MANUAL" ? "registration" : "its events") },
-          { key: "createdAt", label: "Since", cell: (row) => dayText(Date.parse(row.createdAt), ctx.span.zone) },
+          { key: "source", label: "Known from", narrow: true, cell: (row) => (row.source === "MANUAL" ? "registration" : "its events") },
+          { key: "createdAt", label: "Since", narrow: true, cell: (row) => dayText(Date.parse(row.createdAt), ctx.span.zone) },
           { key: "events", label: "Events", right: true, cell: (row) => count(row.events) },
           { key: "marginAmount", label: "Margin", right: true, cell: (row) => money(row.marginAmount) },
         ],
@@ -164,39 +164,29 @@ function register(ctx, customer) {
   const first = input("text", customer?.firstName, { maxlength: "100" });
   const last = input("text", customer?.lastName, { maxlength: "100" });
   const phone = input("tel", customer?.phoneNumber, { maxlength: "100" });
-  const out = h("div", { "aria-live": "polite" });
-  const form = h(
-    "form.stack",
-    field("Reference", reference, "As events name it: customerReferenceId."),
-    field("E-mail", email),
-    h("div.row", field("First name", first), field("Last name", last)),
-    field("Telephone", phone),
-    out,
-    h(
-      "div.actions",
-      h("button", { type: "button", onclick: () => box.close() }, "Cancel"),
-      h("button.primary", { type: "submit" }, customer ? "Save" : "Register"),
-    ),
-  );
-  const box = dialog({ title: customer ? "Details" : "Register a customer", body: form });
-  (customer ? email : reference).focus();
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const body = {
-      email: email.value.trim(),
-      firstName: first.value.trim() || null,
-      lastName: last.value.trim() || null,
-      phoneNumber: phone.value.trim() || null,
-    };
-    try {
+  formBox({
+    title: customer ? "Details" : "Register a customer",
+    fields: [
+      field("Reference", reference, "As events name it: customerReferenceId."),
+      field("E-mail", email),
+      h("div.row", field("First name", first), field("Last name", last)),
+      field("Telephone", phone),
+    ],
+    button: customer ? "Save" : "Register",
+    focus: customer ? email : reference,
+    async act(box) {
+      const body = {
+        email: email.value.trim(),
+        firstName: first.value.trim() || null,
+        lastName: last.value.trim() || null,
+        phoneNumber: phone.value.trim() || null,
+      };
       if (customer) await patch("customers/" + encodeURIComponent(customer.customerReferenceId), body);
       else await post("customers", { ...body, customerReferenceId: reference.value.trim() || null });
       box.close();
       toast(customer ? "Saved" : "Registered");
       ctx.go(location.pathname + location.search, { replace: true });
-    } catch (error) {
-      fill(out, problem(error));
-    }
+    },
   });
 }
 

@@ -2,7 +2,7 @@
 
 import { filters, get, stream } from "./api.js";
 import { isNegative } from "./decimal.js";
-import { announce, field, fill, h, problem, select } from "./dom.js";
+import { announce, field, fill, h, parted, problem, select } from "./dom.js";
 import { openEvent } from "./drawer.js";
 import { count, longest, money } from "./figures.js";
 import { table } from "./table.js";
@@ -58,14 +58,14 @@ function columns(ctx, without, show) {
           }, secondText(row.occurredAt, ctx.span.zone)),
         ),
     },
-    { key: "eventName", label: "Event", wide: true, cell: (row) => h("span.name", row.eventName, state(row)) },
+    { key: "eventName", label: "Event", wide: true, cell: (row) => h("span.name", h("span", parted(row.eventName)), state(row)) },
     { key: "customer", label: "Customer", cell: (row) => named("customer", row.customerReferenceId) },
-    { key: "feature", label: "Feature", cell: (row) => named("feature", row.featureKey) },
-    { key: "model", label: "Model", cell: (row) => named("model", row.model, { provider: row.modelProvider }) },
-    { key: "units", label: "Units", right: true, cell: units },
+    { key: "feature", label: "Feature", narrow: true, cell: (row) => named("feature", row.featureKey) },
+    { key: "model", label: "Model", narrow: true, cell: (row) => named("model", row.model, { provider: row.modelProvider }) },
+    { key: "units", label: "Units", narrow: true, right: true, cell: units },
     amount("costAmount", "Cost"),
-    amount("revenueAmount", "Revenue"),
-    amount("marginAmount", "Margin"),
+    { ...amount("revenueAmount", "Revenue"), narrow: true },
+    { ...amount("marginAmount", "Margin"), narrow: true },
   ];
   return list.filter((column) => column.key !== without);
 }

@@ -36,7 +36,7 @@ export function shortMoney(number) {
 }
 
 export function ratio(value) {
-  if (value === undefined || value === null) return h("span.none", { "aria-label": "no revenue" }, "\u2013");
+  if (value === undefined || value === null) return h("span.none", { "aria-label": "not known" }, "\u2013");
   return h(isNegative(value) ? "span.negative" : "span", grouped(percent(value), 2), "%");
 }
 

@@ -7,7 +7,7 @@ import { h, notice } from "./dom.js";
 import { bytes, count, seconds } from "./figures.js";
 import { slot } from "./common.js";
 import { sender } from "./sources.js";
-import { table } from "./table.js";
+import { members, table } from "./table.js";
 import { ago, secondText } from "./time.js";
 
 const REASONS = {
@@ -54,7 +54,7 @@ function figures(ctx, status) {
     ? null
     : `${(Number(divide(disk.freeBytes, disk.totalBytes, 4)) * 100).toFixed(1)}% of ${bytes(disk.totalBytes)}`;
   return h(
-    "dl.cards",
+    "dl.cards.fours",
     card("Events a second", whole(rate.last1s), `${whole(rate.last5s)} over 5 s, ${whole(rate.last60s)} over a minute`),
     card(
       "Answer, median",
@@ -75,6 +75,7 @@ function trend(ctx, seen) {
   return chart({
     title: "Events a second",
     axis: "Time",
+    whole: true,
     short: (value) => count(String(Math.round(value))),
     labels: seen.map((one) => secondText(one.at, ctx.span.zone).split(", ")[1]),
     series: [{
@@ -88,13 +89,23 @@ function trend(ctx, seen) {
   });
 }
 
+const EXAMPLE = ["code", "events", "at", "field", "message", "from", "listener", "protocol"];
+
+// A line for each example, so that nothing of the table is missing in the export.
+function examples(row) {
+  const code = row.outcome ?? row.code;
+  return row.examples.length
+    ? row.examples.map((one) => ({ ...one, code, events: row.events, from: sender(one) }))
+    : [{ code, events: row.events }];
+}
+
 function rejections(status) {
   return table({
     id: "rejections",
     title: "What was refused",
     note: "since the start of the daemon",
     rows: status.rejections,
-    exported: { name: "rejections" },
+    exported: { name: "rejections", columns: members(EXAMPLE, ["events"]), rows: status.rejections.flatMap(examples) },
     columns: [
       { key: "code", label: "Code", value: (row) => row.outcome ?? row.code, cell: (row) => h("code", row.outcome ?? row.code) },
       { key: "events", label: "Events", right: true, decimal: true, value: (row) => row.events, cell: (row) => count(row.events) },
@@ -108,8 +119,7 @@ function rejections(status) {
             row.examples.map((one) =>
               h(
                 "li",
-                one.field ? h("code", one.field) : null,
-                " ",
+                one.field && !one.message.startsWith(one.field) ? [h("code", one.field), " "] : null,
                 one.message,
                 " ",
                 h("span.fine", `${sender(one)}, ${ago(one.at)}`),

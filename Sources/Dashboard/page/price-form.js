@@ -2,7 +2,7 @@
 
 import { get, post } from "./api.js";
 import { isZero } from "./decimal.js";
-import { dialog, field, fill, h, problem, select, toast } from "./dom.js";
+import { field, fill, formBox, h, problem, select, toast } from "./dom.js";
 import { count, moneyText } from "./figures.js";
 import { link } from "./state.js";
 import { fromLocalText, iso, localText } from "./time.js";
@@ -42,7 +42,7 @@ export function priceForm(ctx, preset, done) {
   const forms = {
     rates: h(
       "div.stack",
-      h("div.row", KINDS.map(([kind, label]) => field(`${label}, $ per million`, rates.get(kind)))),
+      h("div.row.twos", KINDS.map(([kind, label]) => field(`${label}, $ per million`, rates.get(kind)))),
       field("Other rates", others, "kind=rate, with /M, /k, /h or /min; without one it is per unit"),
     ),
     discount: field("Percent off", discount),
@@ -54,25 +54,20 @@ export function priceForm(ctx, preset, done) {
     });
   sort.addEventListener("change", swap);
   swap();
-  const out = h("div", { "aria-live": "polite" });
-  const save = h("button.primary", { type: "submit" }, "Set the price");
-  const form = h(
-    "form.stack",
-    h("div.row", field("Provider", provider, "any, if empty"), field("Model", model, "a name, or a pattern with *")),
-    h("div.row", field("Feature", feature, "any, if empty"), field("Name of the price", id, "the same name again replaces it")),
-    h("div.row", field("From", from, `included, ${zone}; always, if empty`), field("Until", until, "not included; open, if empty")),
-    field("What it is", sort),
-    Object.values(forms),
-    out,
-    h(
-      "div.actions",
-      h("button", { type: "button", onclick: preview }, "What would it change?"),
-      h("button", { type: "button", onclick: () => box.close() }, "Cancel"),
-      save,
-    ),
-  );
-  const box = dialog({ title: "A price of your own", body: form });
-  (preset.model ? rates.get("input") : model).focus();
+  const box = formBox({
+    title: "A price of your own",
+    fields: [
+      h("div.row", field("Provider", provider, "any, if empty"), field("Model", model, "a name, or a pattern with *")),
+      h("div.row", field("Feature", feature, "any, if empty"), field("Name of the price", id, "the same name again replaces it")),
+      h("div.row", field("From", from, `included, ${zone}; always, if empty`), field("Until", until, "not included; open, if empty")),
+      field("What it is", sort),
+      Object.values(forms),
+    ],
+    button: "Set the price",
+    extra: h("button", { type: "button", onclick: preview }, "What would it change?"),
+    focus: preset.model ? rates.get("input") : model,
+    act: save,
+  });
 
   function body() {
     const out = { id: id.value.trim() };
@@ -94,36 +89,29 @@ export function priceForm(ctx, preset, done) {
     return out;
   }
   async function preview() {
-    if (!form.reportValidity()) return;
-    fill(out, h("p.fine", "Working it out"));
+    if (!box.form.reportValidity()) return;
+    fill(box.out, h("p.fine", "Working it out"));
     try {
       const now = Date.now();
       const result = await post("simulations", { prices: [body()], groupBy: ["customer"], from: iso(now - 30 * 86_400_000) });
-      fill(out, h("p.fine", "As if it had held for the last 30 days:"), simulation(ctx, result, { id: "preview" }));
+      fill(box.out, h("p.fine", "As if it had held for the last 30 days:"), simulation(ctx, result, { id: "preview" }));
     } catch (error) {
-      fill(out, problem(error));
+      fill(box.out, problem(error));
     }
   }
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    save.disabled = true;
-    try {
-      const newest = (await get("reprices")).items[0]?.id ?? "0";
-      await post("prices", body());
-      fill(
-        form,
-        h("p", { role: "status" }, h("strong", "It counts from now on.")),
-        h("div", { id: "priced", "aria-live": "polite" }, h("p.fine", "Looking for events that had waited for it")),
-        h("div.actions", h("button.primary", { type: "button", onclick: () => box.close() }, "Done")),
-      );
-      form.querySelector("button").focus();
-      done();
-      await follow(form.querySelector("#priced"), newest);
-    } catch (error) {
-      fill(out, problem(error));
-      save.disabled = false;
-    }
-  });
+  async function save() {
+    const newest = (await get("reprices")).items[0]?.id ?? "0";
+    await post("prices", body());
+    fill(
+      box.form,
+      h("p", { role: "status" }, h("strong", "It counts from now on.")),
+      h("div", { id: "priced", "aria-live": "polite" }, h("p.fine", "Looking for events that had waited for it")),
+      h("div.actions", h("button.primary", { type: "button", onclick: () => box.close() }, "Done")),
+    );
+    box.form.querySelector("button").focus();
+    done();
+    await follow(box.form.querySelector("#priced"), newest);
+  }
 }
 
 // The daemon prices by itself what had no cost; that is a run of its own, which comes a moment later.
@@ -159,29 +147,17 @@ async function follow(place, newest) {
 
 export function endPrice(ctx, row, done) {
   const until = h("input", { type: "datetime-local", step: "60", required: true, value: localText(Date.now(), ctx.span.zone) });
-  const out = h("div", { "aria-live": "polite" });
-  const form = h(
-    "form.stack",
-    field("Until", until, `not included, ${ctx.span.zone}`),
-    out,
-    h(
-      "div.actions",
-      h("button", { type: "button", onclick: () => box.close() }, "Cancel"),
-      h("button.primary", { type: "submit" }, "End it"),
-    ),
-  );
-  const box = dialog({ title: `End ${row.id}`, body: form });
-  until.focus();
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    try {
+  formBox({
+    title: `End ${row.id}`,
+    fields: field("Until", until, `not included, ${ctx.span.zone}`),
+    button: "End it",
+    focus: until,
+    async act(box) {
       await post("prices", { ...asSent(row), until: iso(fromLocalText(until.value, ctx.span.zone)) });
       box.close();
       toast("It ends then");
       done();
-    } catch (error) {
-      fill(out, problem(error));
-    }
+    },
   });
 }
 

@@ -183,11 +183,11 @@ async function own(ctx) {
         id: "own",
         title: "Own prices",
         rows: reply.own ?? [],
-        exported: { name: "own-prices" },
+        exported: { path: "prices", values: {}, name: "prices" },
         columns: [
           {
             key: "id",
-            label: "Price",
+            label: "Name",
             wide: true,
             value: (row) => row.id,
             cell: (row) =>
@@ -202,16 +202,18 @@ async function own(ctx) {
           {
             key: "from",
             label: "From",
+            narrow: true,
             value: (row) => row.from,
             cell: (row) => (row.from ? localText(Date.parse(row.from), ctx.span.zone).replace("T", " ") : "always"),
           },
           {
             key: "until",
             label: "Until",
+            narrow: true,
             value: (row) => row.until,
             cell: (row) => (row.until ? localText(Date.parse(row.until), ctx.span.zone).replace("T", " ") : "open"),
           },
-          { key: "rates", label: "Price", value: summary, cell: (row) => lines(row).map((line) => h("div", line)) },
+          { key: "rates", label: "Price", wide: true, value: summary, cell: (row) => lines(row).map((line) => h("div", line)) },
           {
             key: "acts",
             label: "",
@@ -219,7 +221,7 @@ async function own(ctx) {
             right: true,
             cell: (row) => (ctx.can("admin") && row.source === "api"
               ? h(
-                "span.badges",
+                "span.badges.acts",
                 row.until ? null : h("button", {
                   type: "button",
                   "aria-label": `End the price ${row.id}`,
@@ -293,7 +295,7 @@ async function unpriced(ctx) {
     title: "Models without a price",
     note: ctx.span.range,
     rows: reply.items,
-    exported: { name: "unpriced" },
+    exported: { path: "unpriced", values, name: "unpriced" },
     columns: [
       {
         key: "model",
@@ -354,7 +356,7 @@ function disagreements(ctx) {
         title: "Disagreements",
         note: `${count(reply.pagination.total)} rates`,
         rows: reply.items,
-        exported: { name: "disagreements" },
+        exported: { path: "disagreements", values, name: "disagreements" },
         columns: [
           {
             key: "model",
@@ -369,14 +371,14 @@ function disagreements(ctx) {
             label: "Counts",
             right: true,
             value: (row) => row.chosenRate,
-            cell: (row) => h("span", "$" + row.chosenRate, " ", h("span.fine", row.chosenSource)),
+            cell: (row) => ["$" + row.chosenRate, h("div.fine", row.chosenSource)],
           },
           {
             key: "otherRate",
             label: "The other",
             right: true,
             value: (row) => row.otherRate,
-            cell: (row) => h("span", "$" + row.otherRate, " ", h("span.fine", row.otherSource)),
+            cell: (row) => ["$" + row.otherRate, h("div.fine", row.otherSource)],
           },
           {
             key: "use",

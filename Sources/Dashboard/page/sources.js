@@ -1,11 +1,11 @@
 // Sources: who may send and ask, what to paste into an application, and what arrived from where in the last minutes.
 
 import { get, post, remove } from "./api.js";
-import { confirm, copy, dialog, field, fill, h, problem, toast } from "./dom.js";
+import { confirm, copy, field, fill, formBox, h, toast } from "./dom.js";
 import { count } from "./figures.js";
 import { slot } from "./common.js";
 import { snippets } from "./snippets.js";
-import { table } from "./table.js";
+import { members, table } from "./table.js";
 import { ago, secondText } from "./time.js";
 
 const SCOPES = [
@@ -13,6 +13,9 @@ const SCOPES = [
   ["read", "Look at everything"],
   ["admin", "Manage keys and prices, correct events"],
 ];
+
+const COUNTS = ["events", "duplicates", "rejected"];
+const SOURCE = ["from", "listener", "protocol", ...COUNTS, "firstSeen", "lastSeen"];
 
 export async function draw(ctx) {
   const arrivals = slot();
@@ -34,7 +37,10 @@ export async function draw(ctx) {
         id: "keys",
         title: "Keys",
         rows,
-        exported: { name: "keys" },
+        exported: {
+          name: "keys",
+          columns: members(["id", "keyHint", "name", "scopes", "active", "createdAt", "revokedAt", "lastUsedAt"], ["id"]),
+        },
         tools: h("button.tool", { type: "button", onclick: create }, "Make a key"),
         columns: [
           {
@@ -59,6 +65,7 @@ export async function draw(ctx) {
           {
             key: "createdAt",
             label: "Made",
+            narrow: true,
             value: (row) => row.createdAt,
             cell: (row) => secondText(row.createdAt, ctx.span.zone),
           },
@@ -99,41 +106,29 @@ export async function draw(ctx) {
       placeholder: "production backend",
     });
     const boxes = SCOPES.map(([scope, label]) => [scope, h("input", { type: "checkbox", checked: scope === "ingest" }), label]);
-    const out = h("div", { "aria-live": "polite" });
-    const form = h(
-      "form.stack",
-      field("Name", name, "what will use it"),
-      h("fieldset", h("legend.legend", "It may"), boxes.map(([, input, label]) => h("label.check", input, label))),
-      out,
-      h(
-        "div.actions",
-        h("button", { type: "button", onclick: () => box.close() }, "Cancel"),
-        h("button.primary", { type: "submit" }, "Make the key"),
-      ),
-    );
-    const box = dialog({ title: "Make a key", body: form });
-    name.focus();
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      const scopes = boxes.filter(([, input]) => input.checked).map(([scope]) => scope);
-      if (scopes.length === 0) {
-        return fill(out, h("p.notice.bad", { role: "alert" }, "A key that may do nothing is of no use: choose one at least."));
-      }
-      try {
-        show(form, box, await post("keys", { name: name.value.trim(), scopes }));
+    formBox({
+      title: "Make a key",
+      fields: [
+        field("Name", name, "what will use it"),
+        h("fieldset", h("legend.legend", "It may"), boxes.map(([, input, label]) => h("label.check", input, label))),
+      ],
+      button: "Make the key",
+      focus: name,
+      async act(box) {
+        const scopes = boxes.filter(([, input]) => input.checked).map(([scope]) => scope);
+        if (scopes.length === 0) return "A key that may do nothing is of no use: choose one at least.";
+        show(box, await post("keys", { name: name.value.trim(), scopes }));
         await loadKeys();
-      } catch (error) {
-        fill(out, problem(error));
-      }
-      return undefined;
+        return undefined;
+      },
     });
   }
 
   // The only time that the key itself is to be seen; the snippet below it has it, too, until the page is left.
-  function show(form, box, made) {
+  function show(box, made) {
     const button = h("button", { type: "button", onclick: () => copy(made.apiKey, "Key") }, "Copy");
     fill(
-      form,
+      box.form,
       h("p", "Copy it now: the daemon keeps only its hash, and shows it never again."),
       h("div.secret", h("code", { id: "new-key" }, made.apiKey), button),
       h("div.actions", h("button.primary", { type: "button", onclick: () => box.close() }, "I have it")),
@@ -164,7 +159,7 @@ export async function draw(ctx) {
         title: "What arrived",
         note: "in the last ten minutes",
         rows: status.sources,
-        exported: { name: "sources" },
+        exported: { name: "sources", columns: members(SOURCE, COUNTS), rows: status.sources.map((row) => ({ ...row, from: sender(row) })) },
         columns: [
           { key: "key", label: "From", wide: true, value: sender, cell: sender },
           {
@@ -184,6 +179,7 @@ export async function draw(ctx) {
           {
             key: "duplicates",
             label: "Duplicates",
+            narrow: true,
             right: true,
             decimal: true,
             value: (row) => row.duplicates,

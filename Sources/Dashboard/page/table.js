@@ -27,7 +27,7 @@ function sorted(rows, columns, by) {
 
 // A text as a CSV field. What a spreadsheet would take for a formula gets an apostrophe before it; numbers do not.
 function csvField(value) {
-  let text = value === undefined || value === null ? "" : String(value);
+  let text = value === undefined || value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
   if (/^[=+\-@\t\r]/.test(text) && !isDecimal(text)) text = "'" + text;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
@@ -39,6 +39,11 @@ export function localExport(name, columns, rows) {
     ["CSV", () => download(`${name}.csv`, "text/csv", csv().map((line) => line.join(",") + "\r\n").join(""))],
     ["NDJSON", () => download(`${name}.ndjson`, "application/x-ndjson", rows.map((row) => json(named, row) + "\n").join(""))],
   ];
+}
+
+// Columns for an export of members as the daemon answers them; those in `decimals` are numbers.
+export function members(names, decimals = []) {
+  return names.map((key) => ({ key, value: (row) => row[key], decimal: decimals.includes(key) }));
 }
 
 // Decimals are numbers in JSON, with every digit.
@@ -70,6 +75,7 @@ export function exports({ path, values, name, columns, rows, what }) {
 }
 
 // columns: {key, label, cell(row, align), value(row)?, decimal?, right?, align(rows)?, wide?}; a column with `value` can be sorted by.
+// exported: {path, values, name} of what the daemon writes; {name, columns?, rows?} of what is written here, from the table unless told.
 // `orders`: [label, sort] to choose from by name.
 export function table(
   { id, title, note, columns, rows, total, sort, orders, exported, empty, click, tools, truncated, first = STEP, dense },

@@ -88,6 +88,7 @@ export function fromLocalText(text, zone) {
 
 export function ago(text, now = Date.now()) {
   const seconds = Math.max(0, Math.round((now - Date.parse(text)) / 1000));
+  if (seconds < 2) return "now";
   if (seconds < 60) return `${seconds} s ago`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
   if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;

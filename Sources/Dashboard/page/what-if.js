@@ -3,10 +3,10 @@
 import { filters, get, post } from "./api.js";
 import { chart } from "./charts.js";
 import { compare, isZero, subtract } from "./decimal.js";
-import { confirm, field, fill, h, problem, select, toast } from "./dom.js";
+import { confirm, field, fill, h, onsubmit, select, toast } from "./dom.js";
 import { count, longest, money, moneyText, ratio } from "./figures.js";
 import { nameColumns, personName } from "./common.js";
-import { table } from "./table.js";
+import { members, table } from "./table.js";
 import { fromLocalText, iso, localText, secondText } from "./time.js";
 
 const BARS = 12;
@@ -93,6 +93,14 @@ function panel(title, note, ...children) {
   return h("section.panel", h("div.panel-head", h("h2", title), note ? h("span.fine", note) : null), h("div.panel-body", children));
 }
 
+// A question that takes the daemon a while.
+function asked(form, button, result, ask) {
+  onsubmit(form, button, result, () => {
+    fill(result, h("p.fine", "Reading the journal"));
+    return ask();
+  });
+}
+
 // Pricing again -------------------------------------------------------------------------------------------------------------
 
 export async function drawReprice(ctx) {
@@ -110,17 +118,9 @@ export async function drawReprice(ctx) {
     result,
     runs,
   );
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    go.disabled = true;
-    fill(result, h("p.fine", "Reading the journal"));
-    try {
-      const asked = narrow.body();
-      fill(result, preview(ctx, await post("reprices", asked, ctx.signal), asked, again));
-    } catch (error) {
-      if (error.name !== "AbortError") fill(result, problem(error));
-    }
-    go.disabled = false;
+  asked(form, go, result, async () => {
+    const body = narrow.body();
+    fill(result, preview(ctx, await post("reprices", body, ctx.signal), body, again));
   });
   const again = () => {
     fill(result);
@@ -191,7 +191,13 @@ function preview(ctx, reply, asked, done) {
         title: "What would change",
         rows: reply.items,
         truncated: reply.truncated,
-        exported: { name: "reprice" },
+        exported: {
+          name: "reprice",
+          columns: members(
+            ["customerReferenceId", "modelProvider", "model", "events", "newlyPriced", "costBefore", "costAfter", "costDifference"],
+            ["events", "newlyPriced", "costBefore", "costAfter", "costDifference"],
+          ),
+        },
         columns: [
           {
             ...nameColumns.customer,
@@ -241,7 +247,13 @@ function runTable(ctx, items, done) {
     id: "runs",
     title: "Runs of corrections",
     rows: items,
-    exported: { name: "runs" },
+    exported: {
+      name: "runs",
+      columns: members(
+        ["id", "kind", "at", "status", "filter", "reverses", "reversedBy", "events", "newlyPriced", "costDifference"],
+        ["id", "reverses", "reversedBy", "events", "newlyPriced", "costDifference"],
+      ),
+    },
     columns: [
       { key: "id", label: "Run", decimal: true, value: (row) => row.id, cell: (row) => row.id },
       {
@@ -328,10 +340,7 @@ export async function drawSimulate(ctx) {
     h("div.actions", go),
   );
   ctx.body.append(panel("Try out other prices", "On past events. Nothing changes.", form), result);
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    go.disabled = true;
-    fill(result, h("p.fine", "Reading the journal"));
+  asked(form, go, result, async () => {
     const body = { ...narrow.body(), groupBy: group.value.split(","), timezone: ctx.span.zone, repriceGiven: given.checked };
     if (kind.value === "model") body.substitutions = [{ model: model.value.trim(), asModel: asModel.value.trim() }];
     else if (kind.value === "toml") body.pricesToml = toml.value;
@@ -340,12 +349,7 @@ export async function drawSimulate(ctx) {
         discountPercent: percent.value.trim(),
         ...(provider.value.trim() ? { provider: provider.value.trim() } : {}),
       }];}
-    try {
-      fill(result, simulation(ctx, await post("simulations", body, ctx.signal), { id: "simulation" }));
-    } catch (error) {
-      if (error.name !== "AbortError") fill(result, problem(error));
-    }
-    go.disabled = false;
+    fill(result, simulation(ctx, await post("simulations", body, ctx.signal), { id: "simulation" }));
   });
 }
 
@@ -356,6 +360,11 @@ function groupName(row) {
   if ("model" in row) parts.push(row.model ?? "No model");
   for (const key of ["hour", "day", "month"]) if (row[key]) parts.push(row[key]);
   return parts.join(" / ");
+}
+
+// The members that name a group.
+function named({ items, totals }) {
+  return Object.keys(items[0] ?? {}).filter((name) => !(name in totals) && name !== "customer");
 }
 
 export function simulation(ctx, reply, { id }) {
@@ -395,7 +404,7 @@ export function simulation(ctx, reply, { id }) {
       rows: [...reply.items].sort((a, b) => compare(size(b, "costDifference"), size(a, "costDifference"))),
       total: totals,
       truncated: reply.truncated,
-      exported: { name: "simulation" },
+      exported: { name: "simulation", columns: members(named(reply).concat(Object.keys(totals)), Object.keys(totals)) },
       columns: [
         {
           key: "group",
@@ -407,19 +416,21 @@ export function simulation(ctx, reply, { id }) {
         {
           key: "events",
           label: "Events",
+          narrow: true,
           right: true,
           decimal: true,
           value: (row) => row.events,
           cell: (row) => count(row.events),
         },
-        amount("costAmount", "Cost now"),
-        amount("simulatedCostAmount", "Simulated"),
+        { ...amount("costAmount", "Cost now"), narrow: true },
+        { ...amount("simulatedCostAmount", "Cost simulated"), narrow: true },
         amount("costDifference", "Difference"),
-        amount("marginAmount", "Margin now"),
-        amount("simulatedMarginAmount", "Simulated"),
+        { ...amount("marginAmount", "Margin now"), narrow: true },
+        amount("simulatedMarginAmount", "Margin simulated"),
         {
           key: "simulatedMarginRatio",
           label: "Ratio",
+          narrow: true,
           right: true,
           decimal: true,
           value: (row) => row.simulatedMarginRatio,

@@ -237,6 +237,7 @@ def exported(case):
     )
     models = table(daemon.call("GET", "/api/v1/client/models?format=csv&modelProvider=openai"))
     case.expect(len(models) > 100 and all(r["modelProvider"] == "openai" and r["rate"] != "" for r in models), "models, CSV")
+    exported_prices(case, daemon, events)
     reply = daemon.call("GET", EVENTS + "?format=csv")
     case.equal(reply.header("transfer-encoding"), "chunked", "how it is sent")
     case.equal(reply.header("content-disposition"), 'attachment; filename="events.csv"', "what it is called")
@@ -261,6 +262,39 @@ def exported(case):
     case.equal(len(lines(idle[0].response("GET"))), len(events) + len(big), "one that is read on is whole")
     for connection in idle:
         connection.close()
+
+
+def exported_prices(case, daemon, sent):
+    """What is listed about prices, as rows: of one's own, what is missing, where the sources differ."""
+    base = "/api/v1/client/"
+    for name in ("=1+1", "acme-2"):
+        sent.append(event(costInput={"model": name, "modelProvider": "acme", "inputTokens": 7}))
+        daemon.call("POST", EVENTS, sent[-1])
+    unpriced = daemon.call("GET", base + "unpriced").data["items"]
+    rows = table(daemon.call("GET", base + "unpriced?format=csv"))
+    wanted = [("'" * (u["model"] or "").startswith("=") + (u["model"] or ""), u["events"], u["reason"] or "") for u in unpriced]
+    case.equal([(r["model"], int(r["events"]), r["reason"]) for r in rows], wanted, "without a price, CSV")
+    case.equal(lines(daemon.call("GET", base + "unpriced?format=ndjson")), unpriced, "without a price, NDJSON")
+    own = [{"id": "deal", "provider": "openai", "discountPercent": "12.5"}]
+    own.append({"id": "house", "model": "acme-2", "from": "2026-01-01T00:00:00Z", "rates": {"input": "1/M", "output": "2/M"}})
+    for price in own:
+        case.equal(daemon.call("POST", base + "prices", price).status, 201, "a price of one's own")
+    listed = daemon.call("GET", base + "models?limit=1").data["own"]
+    case.equal(lines(daemon.call("GET", base + "prices", headers={"Accept": "application/x-ndjson"})), listed, "own prices, NDJSON")
+    rows = {row["id"]: row for row in table(daemon.call("GET", base + "prices?format=csv"))}
+    case.equal(
+        [(rows[i]["discountPercent"], rows[i]["from"], rows[i]["source"]) for i in ("deal", "house")],
+        [("12.5", "", "api"), ("", "2026-01-01T00:00:00Z", "api")],
+        "own prices, CSV",
+    )
+    case.expect('"outputTokens","rate":0.000002' in rows["house"]["cards"], f"its rates: {rows['house']['cards']}")
+    case.equal([r["id"] for r in table(daemon.call("GET", base + "prices?format=csv&search=hou"))], ["house"], "own prices, narrowed")
+    case.equal(len(daemon.call("GET", base + "prices?format=json").data["own"]), 2, "own prices, with their texts")
+    total = daemon.call("GET", base + "disagreements?limit=1").data["pagination"]["total"]
+    rows = table(daemon.call("GET", base + "disagreements?format=csv&limit=3"))
+    items = lines(daemon.call("GET", base + "disagreements?format=ndjson"))
+    case.equal((len(rows), len(items)), (total, total), "disagreements")
+    case.equal([r["otherRate"] for r in rows], [i["otherRate"] for i in items], "disagreements, CSV beside NDJSON")
 
 
 class Watcher:

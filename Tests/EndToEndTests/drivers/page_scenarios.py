@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
+import sys
 import time
 from decimal import Decimal
 
@@ -20,6 +22,8 @@ HOSTILE = [
     "=HYPERLINK(\"http://127.0.0.1\")",
     "{{7*7}} ${7*7} \u202egnp.exe",
 ]
+# What the client library is made of.
+SWIFT_ROOMS = ("Client", "Frames", "Core", "CHash", "CVersion")
 NEW_MODEL = "acme-llm-7b"
 NEW_RATE = ("0.50", None, "1.50", None, None)
 
@@ -100,10 +104,11 @@ def story(case):
     daemon = case.daemon()
     with Browser(case) as browser:
         sent = first_event(case, daemon, browser)
-        sent += arriving(case, daemon, browser)
+        sent += arriving(case, daemon, browser, len(sent))
         losing_customer(case, browser, sent)
         unpriced_model(case, browser, sent)
         voided(case, browser, sent)
+        same_as_the_tool(case, daemon, browser, sent)
         exported(case, daemon, browser, sent)
         keyboard(case, browser)
         everywhere(case, daemon, browser)
@@ -128,11 +133,14 @@ def first_event(case, daemon, browser):
     made = browser.text("#new-key")
     case.expect(made.startswith("sk_live_") and len(made) == 40, f"a key: {made!r}")
     browser.click(browser.named("dialog button", "I have it"))
-    snippet = browser.text("#snippet code")
-    case.expect(made in snippet, "the snippet has the key that was just made")
-    case.expect(address(daemon) in snippet, "the snippet has this daemon's address")
+    texts = {}
+    for language in ("Swift", "Python", "Node", "curl"):
+        browser.click(browser.named("[role=tab]", language))
+        texts[language] = browser.text("#snippet code")
+        case.expect(made in texts[language], f"the snippet for {language} has the key that was just made")
+        case.expect(f"127.0.0.1:{daemon.port}" in texts[language], f"the snippet for {language} has this daemon's address")
     browser.go("/overview")
-    reply = subprocess.run(["sh", "-c", snippet], capture_output=True, check=True, timeout=20)
+    reply = subprocess.run(["sh", "-c", texts["curl"]], capture_output=True, check=True, timeout=20)
     answered = time.monotonic()
     browser.wait_for("the first event on the overview", "return document.querySelector('.cards .figure') !== null", seconds=10)
     print(f"  first paint {paint:.0f} ms; the first event was shown {time.monotonic() - answered:.2f} s after its answer")
@@ -142,10 +150,48 @@ def first_event(case, daemon, browser):
     event["costInput"] = {"model": "gpt-4o-mini", "modelProvider": "openai", "inputTokens": Decimal(1200), "outputTokens": Decimal(300)}
     sent = [event]
     shows(browser, sent, "the figures of the first event")
+    for language in ("Node", "Python", "Swift"):
+        said = run_snippet(case, language, texts[language])
+        if said is None:
+            print(f"  the snippet for {language} was not run: there is no compiler or no module to compile it with")
+            continue
+        case.expect("0.00036" in said, f"the snippet for {language} shows the cost: {said}")
+        sent.append(event)
+        shows(browser, sent, f"the figures with the event of the snippet for {language}")
     return sent
 
 
-def arriving(case, daemon, browser):
+def run_snippet(case, language, text):
+    """Runs a snippet as it is copied; what it printed, or None when this machine cannot."""
+    if language == "Node":
+        command = ["node", "--input-type=module", "-e", text]
+    elif language == "Python":
+        command = [sys.executable, "-c", text]
+    else:
+        command = compiled(case, text)
+    if command is None or shutil.which(command[0]) is None:
+        return None
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
+    case.expect(done.returncode == 0, f"the snippet for {language} failed: {done.stderr.decode()[-2000:]}")
+    return done.stdout.decode()
+
+
+def compiled(case, text):
+    """The Swift snippet as a program, from the modules of the build under test."""
+    if not (case.binaries / "Modules" / "Client.swiftmodule").exists() or shutil.which("swiftc") is None:
+        return None
+    source, program = case.folder / "main.swift", case.folder / "snippet"
+    source.write_text(text)
+    maps = [case.binaries / f"{room}.build" / "module.modulemap" for room in SWIFT_ROOMS] + [ROOT / "Sources/CSodium/module.modulemap"]
+    flags = [word for one in maps if one.exists() for word in ("-Xcc", f"-fmodule-map-file={one}")]
+    objects = [str(one) for room in SWIFT_ROOMS for one in sorted((case.binaries / f"{room}.build").glob("**/*.o"))]
+    command = ["swiftc", "-I", str(case.binaries / "Modules"), *flags, str(source), *objects, "-lsodium", "-lxxhash", "-o", str(program)]
+    made = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120)
+    case.expect(made.returncode == 0, f"the Swift snippet does not compile: {made.stderr.decode()[-3000:]}")
+    return [str(program)] if made.returncode == 0 else None
+
+
+def arriving(case, daemon, browser, before):
     """Events are seen on the live page within a second of their answer, and a pause holds them back."""
     browser.go("/events")
     browser.wait_for("the stream", "return document.getElementById('stream-state').textContent.startsWith('Live')")
@@ -162,7 +208,7 @@ def arriving(case, daemon, browser):
     browser.click(browser.named("button", "Pause"))
     case.equal(daemon.call("POST", BASE + "/events/batch", events[3:]).data["recorded"], len(events) - 3, "the rest")
     browser.wait_for("what waits", "return /[1-9][0-9]* waiting/.test(document.getElementById('stream-state').textContent)")
-    case.equal(len(rows(browser, "events")), 4, "events shown while it is paused")
+    case.equal(len(rows(browser, "events")), before + 3, "events shown while it is paused")
     browser.click(browser.named("button", "Go on"))
     body = {"customerReferenceId": HOSTILE[0], "email": "x@example.com", "firstName": HOSTILE[1][:100], "lastName": "<b>B</b>"}
     case.equal(daemon.call("POST", BASE + "/customers", body).status, 201, "registering a hostile name")
@@ -238,6 +284,26 @@ def voided(case, browser, sent):
     sent[:] = [e for e in sent if e.get("eventIdempotencyKey") != "loss-0"]
     browser.go("/overview?period=24h")
     shows(browser, sent, "the overview without the void event")
+
+
+def same_as_the_tool(case, daemon, browser, sent):
+    """The page and `purser margins` over the same range say the same, to the last digit."""
+    browser.go("/overview?period=custom&from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z")
+    sums = shows(browser, sent, "everything there ever was")
+    members = ("costAmount", "revenueAmount", "marginAmount")
+    for by, panel in (("customer", "margin-by-customer"), ("model,provider", "cost-by-model"), ("provider", "cost-by-provider")):
+        told = decode(case.tool("margins", "--by", by, "--json", daemon=daemon))
+        told = told.get("data", told)
+        case.equal([told["totals"][m] for m in members], [sums.cost, sums.revenue, sums.revenue - sums.cost], f"purser margins --by {by}")
+        for more in browser.all(f"#panel-{panel} .more button"):
+            browser.click(more)
+        table = rows(browser, panel)
+        columns = [2, 4, 5] if panel != "margin-by-customer" else [2, 3, 4]
+        case.equal([decimal_of(table[-1][i]) for i in columns], [told["totals"][m] for m in members], f"the total of {panel}")
+        # A cost that nobody knows is a dash, and adds nothing.
+        shown = sorted(tuple(decimal_of("0" if line[i] == "\u2013" else line[i]) for i in columns) for line in table[:-1])
+        case.equal(shown, sorted(tuple(item[m] for m in members) for item in told["items"]), f"the rows of {panel}")
+    browser.go("/overview?period=24h")
 
 
 def exported(case, daemon, browser, sent):
