@@ -61,6 +61,13 @@ public enum UsageKind: UInt8, CaseIterable, Sendable {
     /// Highest code; tables indexed by kind have this many entries plus one.
     public static let maxCode = 33
 
+    /// Whether a code is a kind: what `init(rawValue:)` finds out, for readers of many lines.
+    @inlinable public static func isKnown(_ code: UInt8) -> Bool {
+        // A bit for each of 1 to 16 and 24 to 33.
+        let known: UInt64 = 0x0000_0003_FF01_FFFE
+        return code < 64 && known >> UInt64(code) & 1 != 0
+    }
+
     /// The name in JSON and in dumps.
     public var name: StaticString {
         switch self {

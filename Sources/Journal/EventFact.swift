@@ -115,6 +115,8 @@ public struct EventFact {
         while line < usageCount {
             let kind = reader.byte()
             let quantity = reader.quantity()
+            // A kind from a later version: what its quantity counts is not known here, so neither is what the event costs.
+            guard UsageKind.isKnown(kind) else { return nil }
             if kind == UsageKind.inputTokens.rawValue { inputTokens = quantity }
             if kind == UsageKind.outputTokens.rawValue { outputTokens = quantity }
             line += 1

@@ -47,10 +47,6 @@ final class Pricer {
             (usage + count).initialize(to: line)
             count += 1
         }
-        // A kind of usage that this version does not know has no rate here.
-        guard count == Int(event.usageCount) else {
-            return Outcome(priced: Priced(cost: .zero, unpriced: .noRate, flags: [], card: -1), match: resolution.match)
-        }
         let lines = UnsafeBufferPointer(start: usage, count: count)
         guard event.region != noString else {
             let none = UnsafeRawBufferPointer(start: nil, count: 0)

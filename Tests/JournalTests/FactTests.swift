@@ -205,6 +205,23 @@ private struct ByteWriterBox {
     event(UInt64(StringID.max) + 1).withUnsafeBytes { #expect(EventFact($0) == nil) }
 }
 
+@Test func aKindOfUsageThatIsNotKnownIsNoEvent() throws {
+    // Two lines: one of the kind, one of input tokens. A reader of lines would stop at the first and a reader of sums would not.
+    func event(_ kind: UInt8) -> [UInt8] {
+        [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x6B, 1, 2, kind, 2, UsageKind.inputTokens.rawValue, 4, UnpricedReason.noModel.rawValue]
+    }
+    for kind in UInt8.min...UInt8.max {
+        try event(kind).withUnsafeBytes { bytes in
+            guard UsageKind(rawValue: kind) != nil else {
+                #expect(EventFact(bytes) == nil)
+                return
+            }
+            let read = try #require(EventFact(bytes))
+            #expect(Array(UsageIterator(read)).count == 2 && read.inputTokens == Quantity(millionths: 2_000_000))
+        }
+    }
+}
+
 @Test func truncatedAndFlippedFactsAreRefusedOrReadButNeverTrap() throws {
     var block = EventBlock()
     sampleEvent(3, in: &block)
