@@ -138,3 +138,5 @@ unsigned char *purser_page_gzip(const unsigned char *bytes, size_t length, size_
     deflateEnd(&stream);
     return out;
 }
+
+void purser_page_free(const void *gzip) { free((void *)gzip); }

@@ -5,7 +5,7 @@ internal import Core
 internal import Dashboard
 internal import Wire
 
-struct Page {
+struct Page: ~Copyable {
     struct File {
         var content: HTTPContent
         var plain: UnsafeRawBufferPointer
@@ -24,6 +24,8 @@ struct Page {
     private var files: [File?]
 
     init() { files = Array(repeating: nil, count: purser_page_count()) }
+
+    deinit { for case .some(.some(.some(let gzip))) in files.map({ $0?.gzip }) { purser_page_free(gzip.baseAddress) } }
 
     /// Pages that are one path, and those that have further segments for one thing each.
     private static let pages: [StaticString] = [

@@ -16,6 +16,8 @@ size_t purser_page_count(void);
 /// The file at `index`, which must be less than the count.
 const PurserPageFile *purser_page_file(size_t index);
 
-/// What gzip makes of these bytes, in memory from `malloc` that the caller keeps for good; NULL when there is no memory for it, or
+/// What gzip makes of these bytes, in memory that `purser_page_free` gives back; NULL when there is no memory for it, or
 /// when it would not be shorter. A few milliseconds for the longest file.
 unsigned char *purser_page_gzip(const unsigned char *bytes, size_t length, size_t *compressed);
+
+void purser_page_free(const void *gzip);

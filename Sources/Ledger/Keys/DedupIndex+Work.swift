@@ -110,11 +110,8 @@ extension DedupIndex {
 
     /// Sections of the new run take the place of the same ones of its inputs.
     private mutating func handOver(_ sections: LoadedSections) {
-        guard let current = handover, let target = place(of: current.run) else {
-            for section in sections.list { section.free() }
-            return
-        }
-        let end = current.done + sections.list.count
+        guard let current = handover, let target = place(of: current.run) else { return }
+        let end = current.done + sections.count
         runs[target].install(sections, from: current.done)
         for number in current.inputs {
             guard let input = place(of: number) else { continue }

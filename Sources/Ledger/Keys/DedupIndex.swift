@@ -79,7 +79,7 @@ public struct DedupIndex: ~Copyable {
         guard let store else { return }
         for opened in store.opened {
             var run = LoadedRun(opened.header)
-            run.install(LoadedSections(list: opened.sections), from: 0)
+            run.install(opened.sections, from: 0)
             (runs + runCount).initialize(to: run)
             runCount += 1
             hotFrom = opened.header.to

@@ -49,9 +49,21 @@ public enum KeyWork: Sendable {
     public var isUrgent: Bool { if case .write = self { true } else { false } }
 }
 
-/// The tails of some sections, in their order. Whoever gets them frees them.
-public struct LoadedSections: @unchecked Sendable {
-    var list: [LoadedSection]
+/// The tails of some sections, in their order: freed with it, unless somebody takes them. One thread has it at a time.
+public final class LoadedSections: @unchecked Sendable {
+    private var list: [LoadedSection] = []
+
+    var count: Int { list.count }
+
+    func append(_ section: LoadedSection) { list.append(section) }
+
+    /// Hands them over, to be freed by whoever asks.
+    func take() -> [LoadedSection] {
+        defer { list = [] }
+        return list
+    }
+
+    deinit { for section in list { section.free() } }
 }
 
 public enum KeyResult: Sendable {
@@ -71,7 +83,7 @@ public enum KeyResult: Sendable {
 /// A run that was found good at start.
 struct OpenedRun {
     var header: RunHeader
-    var sections: [LoadedSection]
+    var sections: LoadedSections
 }
 
 /// Not thread-safe: used at start by the thread that opens it, and then by one other.
@@ -136,7 +148,7 @@ public final class KeyStore: @unchecked Sendable {
                 guard let batch = try batches.batch(at: file.header.batch), batch.crc == file.header.batchCRC, batch.end >= file.header.to
                 else { throw RunFault(reason: "is not of what the journal holds") }
                 try file.verify(storage)
-                let sections = try file.sections.indices.map { try file.load(storage, $0) }
+                let sections = try file.load(storage, file.sections.indices)
                 opened.append(OpenedRun(header: file.header, sections: sections))
                 files[run.number] = file
                 end = file.header.to
@@ -175,7 +187,7 @@ public final class KeyStore: @unchecked Sendable {
             case .continueMerge: return try continueMerge()
             case .load(let number, let range):
                 guard let file = files[number] else { throw RunFault(reason: "is not known") }
-                return .loaded(LoadedSections(list: try range.map { try file.load(storage, $0) }))
+                return .loaded(try file.load(storage, range))
             case .retire(let numbers): return try retire(numbers)
             }
         } catch let error as StorageError {
@@ -214,11 +226,8 @@ public final class KeyStore: @unchecked Sendable {
         // Its filters are read before it counts: were it to fail after that, the table would be written twice.
         return try making(header.number) {
             let file = try RunFile(storage, header.number, crc: finished.crc, id: manifest.id, seedMark: seedMark)
-            let loaded = LoadedSections(list: try file.sections.indices.map { try file.load(storage, $0) })
-            do { try enlist(file, inPlaceOf: []) } catch {
-                for section in loaded.list { section.free() }
-                throw error
-            }
+            let loaded = try file.load(storage, file.sections.indices)
+            try enlist(file, inPlaceOf: [])
             return .wrote(finished, loaded)
         }
     }

@@ -30,7 +30,7 @@ struct LoadedRun {
     }
 
     mutating func install(_ loaded: LoadedSections, from start: Int) {
-        for (i, section) in loaded.list.enumerated() { install(section, at: start + i) }
+        for (i, section) in loaded.take().enumerated() { install(section, at: start + i) }
     }
 
     /// Of filters and beginnings, with the table of sections.

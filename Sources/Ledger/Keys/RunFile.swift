@@ -79,6 +79,13 @@ struct RunFile {
         }
     }
 
+    /// Reads the tails of some sections. When one cannot be read, those before it are freed.
+    func load(_ storage: any Storage, _ range: Range<Int>) throws -> LoadedSections {
+        let loaded = LoadedSections()
+        for index in range { loaded.append(try load(storage, index)) }
+        return loaded
+    }
+
     /// Reads the tail of one section into memory of its own.
     func load(_ storage: any Storage, _ index: Int) throws -> LoadedSection {
         let section = sections[index]

@@ -37,7 +37,6 @@ extension FuzzEntry {
         // What was good is good again.
         let again = try KeyStore(disk, journal: testJournal, batches: AnyBatches(), newSeed: seedOfKeys)
         try demand(again.opened.map(\.header) == used, "other runs the second time: \(again.complaints)")
-        for run in again.opened { for section in run.sections { section.free() } }
         again.opened = []
         // New keys are written down beside the old ones, and all are merged.
         var dice = UInt64(set.choices)
