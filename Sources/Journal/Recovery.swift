@@ -55,7 +55,7 @@
 // After the end
 //   V  the last segment is short                                                      extended by zeros, synced
 //   W  one blank segment of the right size follows                                    kept as the prepared one
-//   X  other blank segments follow                                                    removed
+//   X  other blank segments follow                                                    removed, the highest first, each durably
 
 internal import Core
 
@@ -400,16 +400,21 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
         }
         if index > 0 { try rewriteEnd() }
         result.lastPrepared = index > 0 ? numbers[index - 1] : 0
-        for (place, number) in numbers.enumerated() where place >= index {
-            let file = SegmentFormat.fileName(number)
-            if place == index, try storage.size(file) == segmentBytes {
-                result.lastPrepared = number
-                continue
-            }
-            result.removed.append(file)
-            if repairs { try storage.remove(file) }
+        var blank = numbers[index...]
+        if let number = blank.first, try storage.size(SegmentFormat.fileName(number)) == segmentBytes {
+            result.lastPrepared = number
+            blank = blank.dropFirst()
         }
-        if !result.removed.isEmpty, repairs { try storage.syncDirectory() }
+        result.removed = blank.map { SegmentFormat.fileName($0) }
+        // From the highest down, each durably, and before them what an earlier recovery may have removed: those that a failure or a
+        // crash leaves have no gap before them, which would be damage.
+        if repairs, !result.removed.isEmpty {
+            try storage.syncDirectory()
+            for file in result.removed.reversed() {
+                try storage.remove(file)
+                try storage.syncDirectory()
+            }
+        }
         try removeLeftOver()
         if result.lastPrepared > 0 { result.firstSegment = numbers[0] }
     }

@@ -302,3 +302,38 @@ private func judge(
     }
     #expect(storage.image[SegmentFormat.fileName(1)]?[9000] == 1)
 }
+
+/// Blank segments that recovery does not keep are removed one by one. Whichever removal fails, and whatever a power loss makes of those
+/// before it, the next start finds no gap.
+@Test func removingBlankSegmentsMayStopAnywhere() throws {
+    let golden = try goldenJournal(segments: 2, inLast: 2)
+    var files = golden.files
+    for number in 3...UInt32(7) { files[SegmentFormat.fileName(number)] = [UInt8](repeating: 0, count: number == 5 ? 4096 : 8192) }
+    let clean = MemoryStorage(files)
+    clean.fail(at: 0, code: 0)
+    let (_, all) = try recover(clean)
+    let calls = clean.calls
+    #expect(clean.image.count == 3 && clean.counts[.remove] == 4)
+    var random = SeededRandom(3618)
+    var stopped = 0
+    for call in 1...calls {
+        for round in 0..<16 {
+            var storage = MemoryStorage(files)
+            // Two starts fail, one after the other, and then one succeeds.
+            for at in [call, Int.random(in: 1...calls, using: &random)] {
+                storage.fail(at: at, code: 5, persistent: round % 2 == 0)
+                do throws(JournalError) {
+                    _ = try Recovery.run(storage, segmentBytes: 8192, newID: testID) { _, _ in }
+                } catch {
+                    #expect(!error.isDamage, "call \(call), then \(at): \(error)")
+                    stopped += 1
+                }
+                if round % 4 < 2 { storage = storage.afterPowerLoss { Bool.random(using: &random) } }
+            }
+            storage.fail(at: 0, code: 0)
+            let (journal, seen) = try recover(storage)
+            #expect(seen == all && journal.lastPrepared == 3 && storage.image.count == 3, "call \(call)")
+        }
+    }
+    #expect(stopped > 100)
+}
