@@ -19,10 +19,11 @@ public enum ApiKey {
     public static func hint(_ key: [UInt8]) -> [UInt8] { Array(key.prefix(8)) + Array("…".utf8) + Array(key.suffix(4)) }
 }
 
-/// The body of a request for a key: `{"name": "…", "scopes": ["ingest", "read", "admin"]}`; without scopes, all of them.
+/// The body of a request for a key: `{"name": "…", "scopes": ["ingest", "read", "admin"]}`; without scopes, `ingest` alone.
 struct KeyRequest {
     var name: [UInt8] = []
-    var scopes = KeyScope.all
+    /// What is not asked for is not given: a key whose maker said nothing may send events and nothing else.
+    var scopes = KeyScope.ingest
 
     static let names: [(UInt8, String)] = [(KeyScope.ingest, "ingest"), (KeyScope.read, "read"), (KeyScope.admin, "admin")]
 

@@ -118,6 +118,14 @@ private let bearer = ["Authorization: Bearer \(secret)"]
     #expect(try status(ingest.key, eventsPath, event) == [201] && status(read.key, eventsPath, event) == [403])
     #expect(try status(ingest.key, "GET /api/v1/client/events") == [403] && status(read.key, "GET /api/v1/client/events") == [200])
     #expect(try status(ingest.key, "GET /api/v1/client/keys") == [403] && status(read.key, "POST /api/v1/client/keys") == [403])
+    // What is not asked for is not given.
+    for body in ["", "{}", "{\"name\":\"a\"}", "{\"scopes\":null}"] {
+        let reply = Reply.all(try host.exchange(admin, request("POST /api/v1/client/keys", body, bearer)))
+        #expect(reply.map(\.status) == [201] && reply[0].body.contains("\"scopes\":[\"ingest\"]"), "\(body)")
+    }
+    for body in ["{\"scopes\":[]}", "{\"scopes\":\"read\"}", "{\"scopes\":[\"all\"]}"] {
+        #expect(statuses(try host.exchange(admin, request("POST /api/v1/client/keys", body, bearer))) == [400], "\(body)")
+    }
     // A binary connection of the key, open while the key is revoked.
     let binary = host.connect(.remote)
     let forbidden = host.connect(.remote)
@@ -135,7 +143,7 @@ private let bearer = ["Authorization: Bearer \(secret)"]
     #expect(host.events == 2)
     let again = try host.restarted()
     let records = again.server.ledger.keys.records
-    #expect(records.filter { $0.revokedAt == nil }.count == 2)
+    #expect(records.filter { $0.revokedAt == nil }.count == 6)
 }
 
 extension String {
