@@ -10,9 +10,9 @@ import Sealing
 struct JournalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "journal",
-        abstract: "Verify, dump, measure or copy the journal of a state directory.",
+        abstract: "Verify, dump, measure or copy the journal of a state directory; say what a start would repair.",
         discussion: "Reads only; the daemon may be running. What it is writing at that moment does not count yet.",
-        subcommands: [Verify.self, Dump.self, Stats.self, Copy.self]
+        subcommands: [Verify.self, Dump.self, Stats.self, Copy.self, Repair.self]
     )
 
     struct Place: ParsableArguments {

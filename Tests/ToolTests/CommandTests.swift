@@ -125,12 +125,18 @@ import Wire
         #expect(Main.run(["journal", "verify", "--state", directory]) == 0)
         #expect(Main.run(["journal", "stats", "--state", directory]) == 0)
         #expect(Main.run(["journal", "dump", "--state", directory]) == 0)
+        #expect(Main.run(["journal", "repair", "--dry-run", "--state", directory]) == 0)
+        #expect(Main.run(["journal", "repair", "--dry-run", "--json", "--state", directory]) == 0)
+        // A start repairs; the tool only says what it would do.
+        #expect(Main.run(["journal", "repair", "--state", directory]) == 2)
         // A segment that begins with something else and goes on is damaged, not empty.
         let file = open(directory + "/journal/00000002.segment", O_WRONLY | O_CREAT, 0o600)
         let garbage = [UInt8](repeating: 0x5A, count: 65_536)
         #expect(garbage.withUnsafeBytes { write(file, $0.baseAddress, $0.count) } == garbage.count)
         close(file)
         #expect(Main.run(["journal", "verify", "--state", directory]) == 1)
+        #expect(Main.run(["journal", "repair", "--dry-run", "--state", directory]) == 1)
+        #expect(Main.run(["journal", "repair", "--state", directory]) == 2)
     }
 }
 

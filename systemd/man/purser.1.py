@@ -13,7 +13,7 @@ PREAMBLE = """\
 purser send events.jsonl
 purser margins --by customer,model
 purser prices unpriced
-purser keys create --name billing --scopes read
+purser keys create --name billing --scope read
 purser \\-\\-to tcp:10.0.0.5:7787 \\-\\-key\\-file key margins \\-\\-by day
 sudo purser journal verify \\-\\-state /var/lib/purser
 .fi
