@@ -57,6 +57,11 @@ public enum Limits {
     public static let stallSeconds = 10
 
     // The daemon.
+    /// Of a record of a checkpoint that could be of any length, and of what is read of one at a time.
+    public static let checkpointRecordBytes = 64 * 1024
+    public static let checkpointFrameBytes = 16 * 1024 * 1024
+    /// Journal that a start reads before it writes a checkpoint.
+    public static let checkpointJournalBytes = 16 * 1024 * 1024
     public static let connections = 12_000
     /// Entries of `unix_allow`.
     public static let socketRules = 100

@@ -46,6 +46,9 @@ public struct BatchBuilder: ~Copyable {
     @inlinable public var isEmpty: Bool { writer.count <= BatchBuilder.headerBytes }
     @inlinable public func hasRoom(for bytes: Int) -> Bool { writer.count + bytes <= limit }
 
+    /// The CRC that the writer put into the header; of no meaning before that.
+    @inlinable public var sealedCRC: UInt32 { UInt32(littleEndian: writer.base.loadUnaligned(fromByteOffset: 4, as: UInt32.self)) }
+
     /// The journal position of the fact that starts at `factOffset` of the buffer.
     @inlinable public func position(of factOffset: Int) -> JournalPosition {
         JournalPosition(segment: segment, offset: offset + UInt32(truncatingIfNeeded: factOffset))

@@ -56,6 +56,16 @@ public struct JournalReader<S: Storage>: Sendable {
         }
     }
 
+    /// The header of the lowest segment; nil when none was begun.
+    public func firstHeader() throws(JournalError) -> SegmentHeader? {
+        do {
+            guard let number = try storage.list().compactMap(SegmentFormat.number(ofFile:)).min() else { return nil }
+            return try readSegmentHeader(number)
+        } catch {
+            throw JournalError(error)
+        }
+    }
+
     /// The header of a segment; nil when it was not begun.
     private func readSegmentHeader(_ number: UInt32) throws -> SegmentHeader? {
         let file = SegmentFormat.fileName(number)

@@ -59,48 +59,23 @@
 
 internal import Core
 
-/// What recovery found.
-public struct RecoveredJournal: Equatable, Sendable {
-    public var tail: JournalTail
-    /// The lowest segment there is; 0 when there was none.
-    public var firstSegment: UInt32 = 0
-    /// Files that stand for segments before it, lowest first.
-    public var condensed: [CondensedRange] = []
-    public var condensedBytes: Int = 0
-    /// Events that are no longer kept. They are among `events`.
-    public var droppedEvents: UInt64 = 0
-    /// The highest segment that exists, prepared or in use; 0 when there is none.
-    public var lastPrepared: UInt32 = 0
-    public var batches: UInt64 = 0
-    public var events: UInt64 = 0
-    /// Bytes of batches, padding included.
-    public var bytes: UInt64 = 0
-    /// Bytes of a torn batch or header that were (or, when inspecting, would be) set to zero.
-    public var cutBytes: Int = 0
-    /// Bytes by which the last segment was (or would be) extended.
-    public var extendedBytes: Int = 0
-    /// Blank files that were (or would be) removed.
-    public var removed: [String] = []
-    /// Names that are not segments.
-    public var ignored: [String] = []
-
-    init(tail: JournalTail) { self.tail = tail }
-}
-
 public enum Recovery<S: Storage> {
     /// What the caller does with a batch: its header, and its facts without padding, valid until the closure returns.
     public typealias Visit = (BatchInfo, UnsafeRawBufferPointer) throws -> Void
 
     /// Reads everything in order. Batches after damage are never visited. `segmentBytes` is the size of new segments;
     /// existing ones carry their own. With `repairs` false nothing is written, and a journal that is being written to may
-    /// be read: what is in flight then counts as cut. `newID` names the journal when there is none yet.
+    /// be read: what is in flight then counts as cut. `newID` names the journal when there is none yet. With `after`, a batch that
+    /// the caller has seen there, what stands before its end is neither read nor visited: of the files before it only names and the
+    /// headers of condensed ones are looked at.
     public static func run(
-        _ storage: S, segmentBytes: Int, repairs: Bool = true, newID: JournalID = .random(), visit: Visit
+        _ storage: S, segmentBytes: Int, repairs: Bool = true, newID: JournalID = .random(), after place: JournalPlace? = nil,
+        visit: Visit
     ) throws(JournalError) -> RecoveredJournal {
         precondition(SegmentFormat.isValid(size: segmentBytes))
         do {
             var pass = RecoveryPass(storage, segmentBytes: segmentBytes, repairs: repairs, newID: newID)
-            return try pass.run(visit)
+            return try pass.run(after: place, visit)
         } catch let error as JournalError {
             throw error
         } catch let error as StorageError {
@@ -126,6 +101,12 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
     var repairsDue: [(file: String, from: Int, to: Int)] = []
     /// The last batch visited.
     var last: BatchInfo?
+    /// The batch that the start began with is the last one so far.
+    private var isUntouched: Bool { begins && result.batches == 0 }
+    private var begins = false
+    /// What is looked at behind such a batch, and of a segment that is not begun: more than the longest batch. Were the journal to go on
+    /// behind so many zeros, they would have been batches that were acknowledged; whoever reads the journal whole finds that.
+    private var near: Int { SegmentFormat.headerBytes + 2 * Limits.batchBytes }
 
     init(_ storage: S, segmentBytes: Int, repairs: Bool, newID: JournalID) {
         self.storage = storage
@@ -136,9 +117,9 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
         result = RecoveredJournal(tail: JournalTail(new: newID, segmentBytes: segmentBytes))
     }
 
-    mutating func run(_ visit: Recovery<S>.Visit) throws -> RecoveredJournal {
+    mutating func run(after place: JournalPlace?, _ visit: Recovery<S>.Visit) throws -> RecoveredJournal {
         try listFiles()
-        let first = try readCondensed(visit)
+        let first = if let place { try passCondensed(to: place) } else { try readCondensed(visit) }
         if numbers.isEmpty, first == 1 {
             if hasUnfinished { try removeLeftOver() }
             return result
@@ -150,7 +131,18 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
 
         var index = 0
         var current: SegmentHeader?
-        var reading: SegmentHeader.Reading? = try header(first)
+        var reading: SegmentHeader.Reading?
+        if let place {
+            begins = true
+            index = Int(place.batch.segment - first)
+            guard index < numbers.count else { throw damage(place.batch.segment, 0, .missingSegment) }
+            let header = try resume(after: place)
+            current = header
+            reading = try scan(header, at: index, visit)
+            index += 1
+        } else {
+            reading = try header(first)
+        }
         while let found = reading {
             let number = numbers[index]
             if case .valid(let header) = found {
@@ -220,6 +212,51 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
         return next
     }
 
+    /// The same without reading what is in them, for a start behind them.
+    private mutating func passCondensed(to place: JournalPlace) throws -> UInt32 {
+        var next: UInt32 = 1
+        for range in result.condensed {
+            guard range.first == next else { throw damage(next, 0, .missingSegment) }
+            guard try condensedHeader(range).id == place.id else { throw damage(range, 0, .foreign) }
+            result.condensedBytes += try storage.size(range.fileName)
+            next = range.last + 1
+        }
+        guard place.batch.segment >= next else { throw damage(next, 0, .missingBatches) }
+        return next
+    }
+
+    /// Makes the end of a batch the end so far.
+    private mutating func resume(after place: JournalPlace) throws -> SegmentHeader {
+        let number = place.batch.segment
+        let found = try header(number)
+        guard case .valid(let header) = found else { throw headerError(found, number) }
+        guard header.number == number else { throw damage(number, 0, .number) }
+        guard header.id == place.id else { throw damage(number, 0, .foreign) }
+        let file = SegmentFormat.fileName(number)
+        if try storage.size(file) > header.segmentBytes { throw damage(number, header.segmentBytes, .longSegment) }
+        let offset = Int(place.batch.offset)
+        window.open(file)
+        let (check, _) = try window.batch(at: offset, segment: number, seed: header.id.seed(segment: number), end: header.segmentBytes)
+        switch check {
+        case .good(let info) where info.crc == place.crc:
+            last = info
+            result.events = max(info.nextSequence, 1) - 1
+            result.tail = JournalTail(
+                id: header.id, segment: number, offset: info.end.offset, segmentBytes: header.segmentBytes,
+                nextSequence: info.nextSequence, lastCRC: info.chainCRC, lastTime: info.openedAt)
+        case .good: throw damage(number, offset, .chain)
+        case .unsupported(let version): throw JournalError.unsupported(file: file, offset: offset, version: version)
+        case .badBody: throw damage(number, offset, .batchBody)
+        case .none, .badHeader: throw damage(number, offset, .batchHeader)
+        }
+        if let first = numbers.first, !result.condensed.isEmpty {
+            let found = try self.header(first)
+            guard case .valid(let header) = found else { throw headerError(found, first) }
+            result.droppedEvents = max(header.firstSequence, 1) - 1
+        }
+        return header
+    }
+
     private mutating func condensedHeader(_ range: CondensedRange) throws -> CondensedHeader {
         window.open(range.fileName)
         let block = try window.bytes(at: 0, atLeast: SegmentFormat.headerBytes)
@@ -282,7 +319,8 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
     private mutating func isBegun(_ number: UInt32, from offset: Int) throws(StorageError) -> Bool {
         let file = SegmentFormat.fileName(number)
         window.open(file)
-        return try window.rest(after: offset, segment: number, seed: 0, end: try storage.size(file)).lastNonZero != nil
+        let size = try storage.size(file)
+        return try window.rest(after: offset, segment: number, seed: 0, end: isUntouched ? min(size, near) : size).lastNonZero != nil
     }
 
     /// Row G: a header that was being written when the machine stopped.
@@ -333,7 +371,7 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
             try visitBatches(file, number, seed: seed, end: end, isCondensed: false, visit)
             let place = Int(result.tail.offset)
             let (check, _) = try window.batch(at: place, segment: number, seed: seed, end: end)
-            let rest = try window.rest(after: place, segment: number, seed: seed, end: end)
+            let rest = try window.rest(after: place, segment: number, seed: seed, end: isUntouched ? min(end, place + near) : end)
             var next: SegmentHeader.Reading?
             if index + 1 < numbers.count { next = try self.header(numbers[index + 1]) }
             let nextIsBegun = next != nil && next != .blank
@@ -417,6 +455,7 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
         }
         try removeLeftOver()
         if result.lastPrepared > 0 { result.firstSegment = numbers[0] }
+        if let last { result.last = JournalPlace(id: result.tail.id, batch: last.position, crc: last.crc) }
     }
 
     // MARK: - Changing files
@@ -424,7 +463,8 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
     /// Writes the last batch again, and zeros after it. A batch in an earlier segment was durable before the tail's segment was
     /// begun.
     private mutating func rewriteEnd() throws(StorageError) {
-        guard repairs else { return }
+        // Behind the batch that the start began with nothing was written since, and all of it was durable then.
+        guard repairs, !isUntouched || !repairsDue.isEmpty else { return }
         let file = SegmentFormat.fileName(result.tail.segment)
         if let last, last.position.segment == result.tail.segment {
             let place = Int(last.position.offset)

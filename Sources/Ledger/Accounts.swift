@@ -61,23 +61,32 @@ public struct Accounts: ~Copyable {
         return add(reference)
     }
 
+    /// Makes room for so many customers, whose references are among so many strings.
+    mutating func reserve(_ customers: Int, strings: Int) {
+        if customers > capacity { growRows(to: customers) }
+        if strings >= rowOfCapacity { growPlaces(to: strings + 1) }
+    }
+
+    private mutating func growPlaces(to wanted: Int) {
+        let fresh = UnsafeMutablePointer<UInt32>.allocate(capacity: wanted)
+        fresh.initialize(from: rowOf, count: rowOfCapacity)
+        (fresh + rowOfCapacity).initialize(repeating: 0, count: wanted - rowOfCapacity)
+        rowOf.deallocate()
+        rowOf = fresh
+        rowOfCapacity = wanted
+    }
+
+    private mutating func growRows(to wanted: Int) {
+        let fresh = allocateLines(wanted, of: Account.self)
+        fresh.moveInitialize(from: rows, count: count)
+        UnsafeMutableRawPointer(rows).deallocate()
+        rows = fresh
+        capacity = wanted
+    }
+
     @usableFromInline @inline(never) mutating func add(_ reference: StringID) -> UnsafeMutablePointer<Account> {
-        if Int(reference) >= rowOfCapacity {
-            let wanted = max(rowOfCapacity * 2, Int(reference) + 1)
-            let fresh = UnsafeMutablePointer<UInt32>.allocate(capacity: wanted)
-            fresh.initialize(from: rowOf, count: rowOfCapacity)
-            (fresh + rowOfCapacity).initialize(repeating: 0, count: wanted - rowOfCapacity)
-            rowOf.deallocate()
-            rowOf = fresh
-            rowOfCapacity = wanted
-        }
-        if count == capacity {
-            let fresh = allocateLines(capacity * 2, of: Account.self)
-            fresh.moveInitialize(from: rows, count: count)
-            UnsafeMutableRawPointer(rows).deallocate()
-            rows = fresh
-            capacity *= 2
-        }
+        if Int(reference) >= rowOfCapacity { growPlaces(to: max(rowOfCapacity * 2, Int(reference) + 1)) }
+        if count == capacity { growRows(to: capacity * 2) }
         (rows + count).initialize(to: Account(reference: reference))
         count += 1
         rowOf[Int(reference)] = UInt32(count)

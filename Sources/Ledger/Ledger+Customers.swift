@@ -141,6 +141,13 @@ public struct StoredResponses: Sendable {
 
     mutating func forget(before position: JournalPosition) { keptFrom = position }
 
+    /// The replies that are there, oldest first.
+    func forEach<E>(_ body: (UInt64, JournalPosition, Timestamp) throws(E) -> Void) throws(E) {
+        for scope in order[head...] {
+            if let entry = entries[scope], entry.position >= keptFrom { try body(scope, entry.position, entry.at) }
+        }
+    }
+
     mutating func insert(_ scope: UInt64, _ position: JournalPosition, at: Timestamp) {
         if entries.updateValue(Entry(position: position, at: at), forKey: scope) == nil { order.append(scope) }
         while head < order.count, entries.count > Limits.storedResponses || isExpired(order[head], now: at) {

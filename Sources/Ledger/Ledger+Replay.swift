@@ -49,6 +49,7 @@ extension Ledger {
         case .ownPrice:
             guard let price = OwnPriceFact(fact.payload) else { return false }
             shelf.apply(price)
+            hasPricedAll = false
             return true
         case .cataloguePart:
             guard let part = CataloguePartFact(fact.payload) else { return false }
@@ -56,6 +57,7 @@ extension Ledger {
         case .priceBook:
             guard let book = PriceBookFact(fact.payload) else { return false }
             shelf.apply(book)
+            hasPricedAll = false
             return true
         case .met:
             guard let met = MetFact(fact.payload), isKnown(met.reference) else { return false }

@@ -43,6 +43,8 @@ public struct Ledger: ~Copyable {
     public internal(set) var totalUnpriced: UInt64 = 0
     /// Where the prices in force come from.
     public internal(set) var shelf = PriceShelf()
+    /// Nothing that has no cost would get one from the prices that the journal names last: it was looked for.
+    public var hasPricedAll = false
     /// Runs of corrections, by number from 1.
     public internal(set) var runs: [CorrectionRun] = []
 
@@ -434,6 +436,9 @@ public struct Ledger: ~Copyable {
     }
 
     mutating func row(of reference: StringID) -> UnsafeMutablePointer<Account> { accounts.row(reference) }
+    mutating func continueSequences(at sequence: UInt64) { nextSequence = sequence }
+    mutating func reserveStrings(_ count: Int) { strings.reserve(count) }
+    mutating func reserveAccounts(_ count: Int) { accounts.reserve(count, strings: strings.count + count) }
     mutating func applyKey(_ fact: KeyFact) -> Bool { keys.apply(fact) }
     mutating func storeResponse(_ scope: UInt64, _ position: JournalPosition, at: Timestamp) { responses.insert(scope, position, at: at) }
     mutating func dropResponses(before position: JournalPosition) { responses.forget(before: position) }

@@ -59,6 +59,12 @@ public struct StringTable: ~Copyable {
         return UnsafeRawBufferPointer(start: text.base + Int(slot.offset), count: Int(slot.length))
     }
 
+    /// The segment that last defined a string; nil when the number is not known.
+    func segment(of id: StringID) -> UInt32? {
+        guard Int(id) < slotCapacity, slotOf[Int(id)] != .max else { return nil }
+        return slots[Int(slotOf[Int(id)])].segment
+    }
+
     /// The number of a string; `noString` when it is not known.
     public func find(_ bytes: UnsafeRawBufferPointer) -> StringID {
         let index = slot(for: bytes, hash: hashBytes(bytes, seed: seed))
@@ -135,7 +141,7 @@ public struct StringTable: ~Copyable {
     private mutating func insert(_ bytes: UnsafeRawBufferPointer, hash: UInt64, id: StringID, at free: Int) -> Int {
         var index = free
         if (used + 1) * 4 > (mask + 1) * 3 {
-            grow()
+            grow(to: (mask + 1) * 2)
             index = Int(truncatingIfNeeded: hash) & mask
             while slots[index].id != 0 { index = (index + 1) & mask }
         }
@@ -145,22 +151,33 @@ public struct StringTable: ~Copyable {
             hash: hash, offset: UInt64(offset), length: UInt32(bytes.count), id: id, segment: 0, unused: 0)
         used += 1
         if Int(id) >= slotCapacity {
-            let capacity = max(slotCapacity * 2, Int(id) + 1)
-            let fresh = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity)
-            fresh.initialize(from: slotOf, count: slotCapacity)
-            (fresh + slotCapacity).initialize(repeating: .max, count: capacity - slotCapacity)
-            slotOf.deallocate()
-            slotOf = fresh
-            slotCapacity = capacity
+            growNumbers(to: max(slotCapacity * 2, Int(id) + 1))
         }
         slotOf[Int(id)] = UInt32(index)
         return index
     }
 
-    private mutating func grow() {
+    /// Makes room for so many strings.
+    mutating func reserve(_ count: Int) {
+        let wanted = min(count, Limits.internedStrings)
+        var slotCount = mask + 1
+        while slotCount * 3 <= wanted * 4 { slotCount *= 2 }
+        if slotCount > mask + 1 { grow(to: slotCount) }
+        if wanted >= slotCapacity { growNumbers(to: wanted + 1) }
+    }
+
+    private mutating func growNumbers(to capacity: Int) {
+        let fresh = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity)
+        fresh.initialize(from: slotOf, count: slotCapacity)
+        (fresh + slotCapacity).initialize(repeating: .max, count: capacity - slotCapacity)
+        slotOf.deallocate()
+        slotOf = fresh
+        slotCapacity = capacity
+    }
+
+    private mutating func grow(to count: Int) {
         let old = slots
         let oldCount = mask + 1
-        let count = oldCount * 2
         let fresh = allocateLines(count, of: Slot.self)
         fresh.initialize(repeating: Slot(hash: 0, offset: 0, length: 0, id: 0, segment: 0, unused: 0), count: count)
         mask = count - 1

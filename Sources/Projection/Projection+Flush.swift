@@ -1,6 +1,6 @@
 // Flushing: taking what is folded, giving it to the file, and noticing that the file has it.
 
-internal import Core
+public import Core
 
 extension Projection {
     /// Whether anything is folded that is not in the file.
@@ -38,6 +38,32 @@ extension Projection {
         do { try writer.roll(to: BooksWriter.openHour(foldedAt)) { false } } catch { return true }
         return true
     }
+
+    /// Writes out what little there is before the process ends; a lot is left to the next start, which folds it again. False when it
+    /// failed.
+    public func settle(through end: JournalPosition) -> Bool {
+        collectFlush()
+        guard flushing == nil, position.segment == end.segment, position.raw + Projection.settledBytes >= end.raw,
+            catchUp(through: end), folder.delta.count + folder.corrections.count <= Projection.settledCells
+        else { return true }
+        if isDirty {
+            guard let flush = nextFlush(), let writer else { return false }
+            writer.perform(flush) { false }
+            guard finish(flush) else { return false }
+        }
+        let start = monotonicNanoseconds()
+        do {
+            try writer?.roll(to: BooksWriter.openHour(foldedAt)) { monotonicNanoseconds() - start > Projection.settledNanoseconds }
+        } catch {
+            return true
+        }
+        return true
+    }
+
+    /// What is little: journal that is not folded, and rows that are not written; and how long hours may be summed up.
+    private static let settledBytes: UInt64 = 1 << 20
+    private static let settledCells = 4096
+    private static let settledNanoseconds: Int64 = 10_000_000
 
     /// Gives the thread a flush, or once more the one that failed. False when that cannot be now.
     func beginFlush() -> Bool {

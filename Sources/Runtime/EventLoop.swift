@@ -38,13 +38,15 @@ public struct RuntimeOptions {
     public var notifier = ServiceNotifier()
     /// Whether the process was told to stop before the loop listened for signals.
     public var isStopped: () -> Bool = { false }
+    /// Called once when the loop has ended and nothing was in its way: what was acknowledged is on disk.
+    public var stopped: (inout Server) -> Void = { _ in }
     /// Called once when everything listens.
     public var ready: (inout Server, [Address]) -> Void = { _, _ in }
     public init() {}
 }
 
 /// Why the loop ended.
-public enum RuntimeEnd: Error, Sendable {
+public enum RuntimeEnd: Error, Equatable, Sendable {
     case clean
     /// A listener could not be opened.
     case listen(String)
@@ -207,13 +209,13 @@ public final class EventLoop {
             uv_signal_start(handle, { handle, number in EventLoop.of(handle!.pointee.data).signalled(number) }, number)
             signals.append(handle)
         }
-        if options.isStopped() { return .clean }
+        if options.isStopped() {
+            options.notifier.stopping()
+            return .clean
+        }
         guard alarm.start(loop) else { return .resources("no timer can be had") }
         guard journal.start(), queryThread.start(), keyThread.start() else { return .resources("no thread can be started") }
-        if let failed = openListeners() {
-            stopThreads()
-            return .listen(failed)
-        }
+        if let failed = openListeners() { return .listen(failed) }
         prepareSegment()
         options.ready(&server.pointee, listening)
         server.pointee.recordHost(options.host())
@@ -221,16 +223,13 @@ public final class EventLoop {
         lastStatus = uv_hrtime()
         uv_run(loop, UV_RUN_DEFAULT)
         for path in socketPaths { unlink(path) }
-        // After a failure the process ends at once: what the projection lacks it folds at the next start.
-        if case .storage = end { return end ?? .clean }
-        stopThreads()
-        return end ?? .clean
-    }
-
-    private func stopThreads() {
+        // The process ends at once. Nobody waits for the files of keys, and for the books no longer than a moment: what they lack is made
+        // from the journal after the next start.
+        guard end == .clean else { return end ?? .clean }
         journal.stop()
+        options.stopped(&server.pointee)
         queryThread.stop()
-        keyThread.stop()
+        return .clean
     }
 
     private func signalled(_ number: Int32) {
@@ -358,6 +357,7 @@ public final class EventLoop {
             lastDisk = now.monotonic
             server.pointee.recordDisk(free: disk.free, total: disk.total)
         }
+        if server.pointee.afterBurst(at: now.monotonic, { purser_give_back($0, $1) }) { purser_trim() }
         server.pointee.watch(at: now)
         for notice in server.pointee.takeNotices() {
             let fields = notice.requestID.map { [(name: "REQUEST_ID", value: $0)] } ?? []

@@ -1,6 +1,6 @@
 // KeyThread: the thread that writes and merges the files of idempotency keys, and drops segments whose events are no longer kept.
 // It does one piece of work at a time and, what is not urgent, no more than half of the time and at a low priority: it may take hours,
-// and the journal and the loop are in a hurry.
+// and the journal and the loop are in a hurry. Nobody stops it: the process ends, and what is left is begun again after the next start.
 
 internal import CLinux
 internal import CUV
@@ -16,7 +16,6 @@ final class KeyThread {
     // Under the mutex.
     private var given: (any BackgroundJob)?
     private var done: (any BackgroundJob)?
-    private var stopping = false
 
     /// `async` wakes the loop when a piece of work is done.
     init(async: UnsafeMutablePointer<uv_async_t>) {
@@ -50,26 +49,14 @@ final class KeyThread {
         return job
     }
 
-    /// Ends the thread after what it has in hand. What is left of a merge is begun again after the next start.
-    func stop() {
-        uv_mutex_lock(mutex)
-        stopping = true
-        uv_cond_signal(condition)
-        uv_mutex_unlock(mutex)
-        uv_thread_join(&thread)
-        uv_mutex_destroy(mutex)
-        uv_cond_destroy(condition)
-        mutex.deallocate()
-        condition.deallocate()
-    }
-
     private func run() {
         purser_name_thread("keys")
         // Of this thread alone, as Linux has it; without the permission nothing changes.
         _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
         var rest: UInt64 = 0
-        while let job = next() {
-            if !job.isUrgent, !sleep(rest) { return }
+        while true {
+            let job = next()
+            if !job.isUrgent { uv_sleep(UInt32(rest / 1_000_000)) }
             let start = uv_hrtime()
             job.perform()
             rest = min(uv_hrtime() - start, 1_000_000_000)
@@ -80,26 +67,16 @@ final class KeyThread {
         }
     }
 
-    /// Waits for work; nil when there will be none.
-    private func next() -> (any BackgroundJob)? {
+    /// Waits for work.
+    private func next() -> any BackgroundJob {
         uv_mutex_lock(mutex)
         defer { uv_mutex_unlock(mutex) }
-        while given == nil, !stopping { uv_cond_wait(condition, mutex) }
-        guard !stopping, let job = given else { return nil }
-        given = nil
-        return job
-    }
-
-    /// False when the thread is to end.
-    private func sleep(_ nanoseconds: UInt64) -> Bool {
-        let end = uv_hrtime() + nanoseconds
-        uv_mutex_lock(mutex)
-        defer { uv_mutex_unlock(mutex) }
-        while !stopping {
-            let now = uv_hrtime()
-            if now >= end { return true }
-            _ = uv_cond_timedwait(condition, mutex, end - now)
+        while true {
+            if let job = given {
+                given = nil
+                return job
+            }
+            uv_cond_wait(condition, mutex)
         }
-        return false
     }
 }

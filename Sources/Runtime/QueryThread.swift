@@ -23,8 +23,8 @@ public protocol QueryEngine: AnyObject {
     var keptFrom: JournalPosition { get }
     /// Segments were condensed: lets go of them.
     func segmentsCondensed()
-    /// Writes out everything.
-    func close()
+    /// The process is about to end: writes out what can be at once, once it has come up to `end`.
+    func settle(through end: JournalPosition)
 }
 
 struct Answered {
@@ -58,7 +58,10 @@ final class QueryThread {
     /// Bytes of those answers: the loop takes them at once, unless it has no time; then they do not pile up.
     private var answeredBytes = 0
     private var sleeping = false
+    /// It has nothing in hand.
+    private var resting = false
     private var stopping = false
+    private var stopped = false
 
     init(durableEnd: JournalPosition, async: UnsafeMutablePointer<uv_async_t>, make: @escaping @Sendable () -> any QueryEngine) {
         self.durableEnd = durableEnd
@@ -122,17 +125,23 @@ final class QueryThread {
         uv_mutex_unlock(mutex)
     }
 
+    /// Lets the thread come to an end, and waits for it a moment when it has nothing else in hand: what it has not written out then is
+    /// folded again after the next start.
     func stop() {
+        let end = uv_hrtime() + QueryThread.patience
         uv_mutex_lock(mutex)
+        defer { uv_mutex_unlock(mutex) }
         stopping = true
-        uv_cond_signal(condition)
-        uv_mutex_unlock(mutex)
-        uv_thread_join(&thread)
-        uv_mutex_destroy(mutex)
-        uv_cond_destroy(condition)
-        mutex.deallocate()
-        condition.deallocate()
+        guard resting else { return }
+        uv_cond_broadcast(condition)
+        while !stopped {
+            let now = uv_hrtime()
+            guard now < end else { return }
+            _ = uv_cond_timedwait(condition, mutex, end - now)
+        }
     }
+
+    private static let patience: UInt64 = 50_000_000
 
     private static let pace: UInt64 = 50_000_000
     /// Queries that are answered between two looks at who else asks.
@@ -151,9 +160,9 @@ final class QueryThread {
             readsFrom = engine.keptFrom
             while asked.isEmpty, unfinished.isEmpty, durableEnd <= foldedTo, !stopping {
                 // Nothing to fold: wait, but wake now and then to write out what was folded.
-                sleeping = true
+                (sleeping, resting) = (true, true)
                 let timedOut = uv_cond_timedwait(condition, mutex, 1_000_000_000) != 0
-                sleeping = false
+                (sleeping, resting) = (false, false)
                 if timedOut { break }
             }
             let end = durableEnd
@@ -165,8 +174,11 @@ final class QueryThread {
             uv_mutex_unlock(mutex)
 
             if stop {
-                _ = engine.catchUp(through: end)
-                engine.close()
+                engine.settle(through: end)
+                uv_mutex_lock(mutex)
+                stopped = true
+                uv_cond_broadcast(condition)
+                uv_mutex_unlock(mutex)
                 return
             }
             if isCondensed { engine.segmentsCondensed() }
@@ -224,7 +236,11 @@ final class QueryThread {
     /// Lets facts gather, unless a query comes.
     private func pauseForQueries() {
         uv_mutex_lock(mutex)
-        if asked.isEmpty, !stopping { _ = uv_cond_timedwait(condition, mutex, QueryThread.pace) }
+        if asked.isEmpty, !stopping {
+            resting = true
+            _ = uv_cond_timedwait(condition, mutex, QueryThread.pace)
+            resting = false
+        }
         uv_mutex_unlock(mutex)
     }
 }

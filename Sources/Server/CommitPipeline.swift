@@ -62,16 +62,22 @@ public struct CommitPipeline: ~Copyable {
     public private(set) var committedBytes: UInt64 = 0
     /// End of the last durable batch.
     public private(set) var durableEnd: JournalPosition
+    /// The last durable batch; nil when there is none.
+    public private(set) var last: JournalPlace?
+    private let id: JournalID
 
     /// Continues at `tail`, where recovery found the end. `prepared` is the highest segment that exists zero-filled;
     /// `segmentBytes` is the size of those begun from here on; a batch holds more than two facts of `eventBytes`.
     public init(
-        tail: JournalTail, prepared: UInt32, segmentBytes: Int, batchBytes: Int, eventBytes: Int = Limits.largestEventBytes,
+        tail: JournalTail, last: JournalPlace? = nil, prepared: UInt32, segmentBytes: Int, batchBytes: Int,
+        eventBytes: Int = Limits.largestEventBytes,
         pendingBytes: Int = Limits.pendingJournalBytes
     ) {
         let segment = tail.segment
         let offset = Int(tail.offset)
         clock = tail.lastTime
+        id = tail.id
+        self.last = last
         currentBytes = tail.segmentBytes
         self.segment = segment
         self.offset = offset
@@ -189,12 +195,19 @@ public struct CommitPipeline: ~Copyable {
         let length = SegmentFormat.padded(sealedBytes[index])
         durableEnd = JournalPosition(segment: slots[index].segment, offset: slots[index].offset + UInt32(length))
         lastWasMark = slots[index].isEmpty
+        last = JournalPlace(
+            id: id, batch: JournalPosition(segment: slots[index].segment, offset: slots[index].offset), crc: slots[index].sealedCRC)
         pendingBytes -= length
         committedBytes += UInt64(length)
         inFlight = nil
         free.append(index)
         durable = inFlightNumber
         return durable
+    }
+
+    /// Hands out the memory of buffers that hold nothing, to be given back: after a burst each has the size of the largest batch.
+    func forEachFree(_ body: (UnsafeMutableRawPointer, Int) -> Void) {
+        for index in free { body(slots[index].writer.base, slots[index].writer.capacity) }
     }
 
     public var isIdle: Bool {

@@ -14,5 +14,7 @@ public struct HostFigures: Sendable {
     /// What kind the last error or warning was, a word of this program; nil when there was none.
     public var lastKind: String?
     public var lastAt = Timestamp(nanoseconds: 0)
+    /// Something before the checkpoint that the start began with does not check out.
+    public var journalIsDamaged = false
     public init() {}
 }

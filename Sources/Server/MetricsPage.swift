@@ -9,6 +9,7 @@ struct DedupFigures {
     var keys: Int
     var memoryKeys: Int
     var bytes: Int
+    var tableBytes: Int
     var diskBytes: Int
     var runs: Int
     var counters: DedupCounters
@@ -17,6 +18,7 @@ struct DedupFigures {
         keys = index.count
         memoryKeys = index.memoryKeys
         bytes = index.byteCount
+        tableBytes = index.tableBytes
         diskBytes = index.diskBytes
         runs = index.runsOnDisk
         counters = index.counters
@@ -118,6 +120,7 @@ struct MetricsPage {
         gauge(&output, "purser_dedup_keys", "Idempotency keys remembered.", UInt64(dedup.keys))
         gauge(&output, "purser_dedup_memory_keys", "Those of them that are in memory and not on disk.", UInt64(dedup.memoryKeys))
         gauge(&output, "purser_dedup_bytes", "Memory of the idempotency keys.", UInt64(dedup.bytes))
+        gauge(&output, "purser_dedup_table_bytes", "Of that, tables of the newest keys.", UInt64(dedup.tableBytes))
         gauge(&output, "purser_dedup_disk_bytes", "Files of idempotency keys.", UInt64(dedup.diskBytes))
         gauge(&output, "purser_dedup_runs", "How many files of idempotency keys there are.", UInt64(dedup.runs))
         counter(&output, "purser_dedup_reads_total", "Blocks of keys read from files to look a key up.", dedup.counters.reads)

@@ -11,6 +11,7 @@ extension Server {
         if failure != nil { return "storage_failed" }
         if pipelineBox.pointee.isFull || ledger.dedup.isFailing && !ledger.dedup.hasRoom { return "storage_full" }
         if lasts(commitSince) { return "journal_stalled" }
+        if metrics.host.journalIsDamaged { return "journal_damaged" }
         if ledger.dedup.isFailing { return "keys_not_written" }
         if lasts(projectionSince) { return "projection_stalled" }
         return nil

@@ -3,7 +3,7 @@
 
 public import Core
 public import Journal
-internal import Ledger
+public import Ledger
 
 /// A piece of work for the thread that may wait for the disk. The loop gives it away, the thread performs it, the loop takes it
 /// back; who hands it over sees to it that each sees what the other did.
@@ -31,7 +31,7 @@ public struct RetentionPlan: Sendable {
         didSet { clock.length = max(length ?? RetentionPlan.idleLength, 64) }
     }
     /// Measures it, as the dedup window is measured.
-    private var clock: DedupWindow
+    public internal(set) var clock: DedupWindow
     private static let idleLength: Int64 = 400 * 86_400 * 1_000_000_000
     /// The lowest segment that is kept.
     public private(set) var firstSegment: UInt32 = 1

@@ -27,6 +27,7 @@ extension Server {
 
     /// Prices what is unpriced, in the background: asked for at the start and whenever other prices come into force.
     mutating func priceUnpriced() {
+        ledger.hasPricedAll = ledger.totalUnpriced == 0
         guard ledger.totalUnpriced > 0, !lane.expectsPricing, ledger.runs.count < Limits.correctionRuns else { return }
         var filter = EventFilter()
         filter.unpriced = true
@@ -132,6 +133,7 @@ extension Server {
         lane.active = nil
         lane.pending = nil
         note(job, answer)
+        if case .reprice(_, .pricing, _) = job.work { ledger.hasPricedAll = answer.status == 200 && !lane.expectsPricing }
         if let requester = job.requester {
             askedQueries.close(requester)
             respond(requester) { server, context in

@@ -5,6 +5,17 @@ internal import Frames
 internal import Wire
 
 extension Server {
+    /// Hands out memory that was needed for a burst, once it is over; its contents do not matter. False when there was no commit since the
+    /// last time, or one a moment ago.
+    public mutating func afterBurst(at monotonic: UInt64, _ body: (UnsafeMutableRawPointer, Int) -> Void) -> Bool {
+        guard lastCommit != 0, lastCommit != lastGivenBack, monotonic &- lastCommit > 3_000_000_000, pipelineBox.pointee.isIdle else {
+            return false
+        }
+        lastGivenBack = lastCommit
+        pipelineBox.pointee.forEachFree(body)
+        return true
+    }
+
     /// How many bytes to read from this peer at a time. The fuller the buffers of all are, the less: what is read and cannot be
     /// processed at once has to be kept. What has a buffer already is read at its size.
     public func readSize(_ id: ConnectionID) -> Int {

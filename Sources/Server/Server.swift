@@ -156,6 +156,8 @@ public struct Server: ~Copyable {
     var commitSince: UInt64 = 0
     /// Monotonic time of the last commit.
     var lastCommit: UInt64 = 0
+    /// The last commit when buffers were given back.
+    var lastGivenBack: UInt64 = 0
     var random: UInt64
 
     public init(

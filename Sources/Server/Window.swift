@@ -52,7 +52,7 @@ extension Server {
         let announces = ledger.hasPricesToAnnounce()
         if !announces, !pricedAtStart {
             pricedAtStart = true
-            priceUnpriced()
+            if !ledger.hasPricedAll { priceUnpriced() }
         }
         guard firstKey != nil || announces else { return }
         guard pipelineBox.pointee.makeRoom(firstSequence: ledger.nextSequence, now: now.wall) == .ready else { return }

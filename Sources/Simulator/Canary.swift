@@ -16,6 +16,8 @@ public enum Canary: String, CaseIterable, Sendable {
     case forgetAtRoll = "forget-at-roll"
     /// Recovery cuts the last good batch, too.
     case cutTooMuch = "cut-too-much"
+    /// A checkpoint says that all keys have left the window.
+    case forgetAtCheckpoint = "forget-at-checkpoint"
     /// Events of a request that cannot be read count.
     case countBeforeParse = "count-before-parse"
     /// The books fold again what they had folded before they were saved.

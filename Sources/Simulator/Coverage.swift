@@ -13,6 +13,7 @@ public enum Occurrence: Int, CaseIterable, Sendable {
     case starts, failedStarts, kills, powerLosses, deathsInCall, deathsInStart, storageStops, cleanStops
     case commits, pacedTurns, marks, segments, preparationsRefused, recoveriesWithCut, cutHeaders, extended, blankRemoved
     case keyRunsWritten, keyRunsMerged, keyFailures, keyRunsRefused, keyReads, harmedFiles, removedFiles
+    case checkpointsWritten, checkpointsUsed, checkpointsRefused, checkpointsFailed
     case stalledInput, clockForward, clockBack, sleeps, keysExpired, staleEvents, batchesReplayed, eventsReplayed
     case bookFolds, booksLost, booksSaved
 }

@@ -47,7 +47,9 @@ final class Daemon {
     var dice: Dice
     let canary: Canary?
     private let journal: FakeFolder
-    private let keys: KeyStore
+    private let state: FakeFolder
+    /// What the start began with.
+    private let checkpoint: JournalPlace?
     var server: Server
     private var writer: JournalWriter<FakeFolder>
     var books: Books
@@ -85,57 +87,46 @@ final class Daemon {
         let journal = FakeFolder(disk, .journal)
         let keyFolder = FakeFolder(disk, .keys)
         let newID = JournalID(high: dice.next(), low: dice.next())
-        let id = (try? JournalReader(journal).segments())?.first?.header.id ?? newID
-        let keys: KeyStore
-        do throws(StorageError) {
-            keys = try KeyStore(keyFolder, journal: id, batches: JournalBatches(journal), newSeed: dice.next())
-        } catch {
-            throw .storage(error)
-        }
-        record.coverage[.keyRunsRefused] += UInt64(keys.complaints.count)
-        for complaint in keys.complaints { record.note("keys", complaint) }
-        var ledger = Ledger(
-            book: book, seed: keys.seed, random: dice.next(), keys: keys, hotKeys: plan.hotKeys, eventBytes: plan.eventBytes)
-        ledger.dedup.memoryLimit = plan.memoryKeys
+        let state = FakeFolder(disk, .state)
         var options = ServerOptions()
         options.dedupWindow = Int64(plan.window)
         options.segmentBytes = plan.segmentBytes
-        var window = DedupWindow(length: options.dedupWindow)
-        var keyTrouble: StorageError?
-        do throws(JournalError) {
-            recovered = try Recovery.run(journal, segmentBytes: plan.segmentBytes, newID: newID) { info, body in
-                window.replayed(info.openedAt, at: info.position)
-                ledger.dedup.expiredBefore = window.start()
-                let offset = info.position.offset
-                if let bad = ledger.replay(body, segment: info.position.segment, batchOffset: offset, inWindow: true) {
-                    throw JournalError.damage(
-                        file: SegmentFormat.fileName(info.position.segment), offset: Int(offset) + BatchBuilder.headerBytes + bad,
-                        reason: .facts)
-                }
-                while let work = ledger.dedup.nextWork(durableEnd: info.end, now: 0, mayMerge: false) {
-                    keyTrouble = ledger.dedup.finished(keys.perform(work), now: 0)?.failure ?? keyTrouble
-                }
-                if let keyTrouble, !ledger.dedup.hasRoom { throw keyTrouble }
-            }
+        var startup = StartupOptions(dedupWindow: options.dedupWindow)
+        startup.segmentBytes = plan.segmentBytes
+        startup.hotKeys = plan.hotKeys
+        startup.eventBytes = plan.eventBytes
+        startup.dedupMemoryKeys = plan.memoryKeys
+        var started: StartedBooks
+        do throws(StartupError) {
+            started = try Startup.run(
+                journal, keys: keyFolder, checkpoint: state, book: book, options: startup, newID: newID, wall: now.wall,
+                random: { dice.next() })
         } catch {
             switch error {
-            case .storage(let cause): throw .storage(cause)
-            case .visitor(let cause as StorageError): throw .storage(cause)
-            case .visitor(let cause as JournalError): throw .refused(cause)
-            default: throw .refused(error)
+            case .keys(let cause), .journal(.storage(let cause)): throw .storage(cause)
+            case .journal(.visitor(let cause as StorageError)): throw .storage(cause)
+            case .journal(.visitor(let cause as JournalError)), .journal(let cause): throw .refused(cause)
             }
         }
-        do throws(PriceBookError) { try ledger.usePrices(files: [], builtIn: book) } catch { record.fail("prices: \(error)") }
-        keys.removeLeftOver()
+        recovered = started.recovered
+        checkpoint = started.checkpoint
+        if checkpoint != nil { record.coverage[.checkpointsUsed] += 1 }
+        for complaint in started.complaints {
+            record.coverage[complaint.hasPrefix("keys") ? .keyRunsRefused : .checkpointsRefused] += 1
+            record.note("not used", complaint)
+        }
+        do throws(PriceBookError) { try started.ledger.usePrices(files: [], builtIn: book) } catch { record.fail("prices: \(error)") }
+        do throws(StorageError) {
+            try started.saveCheckpoint(state, ifMoreThan: plan.checkpointBytes, at: now.wall)
+        } catch {
+            record.coverage[.checkpointsFailed] += 1
+        }
         let pipeline = CommitPipeline(
-            tail: recovered.tail, prepared: recovered.lastPrepared, segmentBytes: plan.segmentBytes, batchBytes: plan.batchBytes,
-            eventBytes: plan.eventBytes, pendingBytes: plan.pendingBytes)
+            tail: recovered.tail, last: recovered.last, prepared: recovered.lastPrepared, segmentBytes: plan.segmentBytes,
+            batchBytes: plan.batchBytes, eventBytes: plan.eventBytes, pendingBytes: plan.pendingBytes)
         sequenceAtStart = recovered.tail.nextSequence
         server = Server(
-            ledger: ledger, pipeline: pipeline, storage: journal, options: options, keys: keys, connections: plan.connections,
-            random: dice.next())
-        window.started(now.wall)
-        server.window = window
+            started, pipeline: pipeline, storage: journal, options: options, connections: plan.connections, random: dice.next())
         if server.ledger.keys.records.isEmpty {
             // The file that holds the key is written before anything else and outlives all.
             let text = Array(Daemon.apiKey.utf8)
@@ -144,7 +135,7 @@ final class Daemon {
         writer = JournalWriter(storage: journal, tail: recovered.tail, segmentBytes: plan.segmentBytes)
         books = Books(disk, record)
         self.journal = journal
-        self.keys = keys
+        self.state = state
         self.dice = dice
         lastTick = now.monotonic
         rolledSegment = recovered.tail.segment
@@ -234,6 +225,18 @@ final class Daemon {
         } else {
             record.coverage[.cleanStops] += 1
             record.note("stopped")
+            saveCheckpoint()
+        }
+    }
+
+    private func saveCheckpoint() {
+        do throws(StorageError) {
+            if canary == .forgetAtCheckpoint { server.window.forget(before: server.pipeline.durableEnd) }
+            if try server.saveCheckpoint(state, startedFrom: checkpoint, at: now.wall) {
+                record.coverage[.checkpointsWritten] += 1
+            }
+        } catch {
+            record.coverage[.checkpointsFailed] += 1
         }
     }
 

@@ -53,9 +53,9 @@ final class FakeDisk: @unchecked Sendable {
         var changes: [NameChange] = []
     }
 
-    enum FolderName: Int { case journal, keys, books }
+    enum FolderName: Int { case journal, keys, books, state }
 
-    var folders = [Folder(name: "journal"), Folder(name: "keys"), Folder(name: "books")]
+    var folders = [Folder(name: "journal"), Folder(name: "keys"), Folder(name: "books"), Folder(name: "state")]
     let record: Record
     var plan: Plan
     var dice: Dice

@@ -19,6 +19,8 @@ struct Plan {
     var pendingBytes = 0
     var hotKeys = 0
     var memoryKeys = 0
+    /// Journal that a start reads before it writes a checkpoint.
+    var checkpointBytes = 0
     var connections = 0
     /// Nanoseconds that keys are remembered; most runs are shorter.
     var window: UInt64 = 35 * 86_400 * FakeClock.second
@@ -159,6 +161,7 @@ struct Plan {
             sleepRate = 12_000
             clockRate = 0
         }
+        checkpointBytes = dice.pick([0, 4_000, 40_000])
     }
 
     /// No more faults: what is left must come right by itself.

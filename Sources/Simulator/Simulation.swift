@@ -295,7 +295,7 @@ public final class Simulation {
     }
 
     private func start() {
-        if !isCalm, dice.happens(plan.harmRate) { disk.harm(dice.below(4) == 0 ? .books : .keys) }
+        if !isCalm, dice.happens(plan.harmRate) { disk.harm(dice.pick([.books, .keys, .keys, .state])) }
         if !isCalm, plan.deathInCallRate > 0, dice.below(4) == 0 { disk.deathIn = dice.below(120) }
         if options.canary == .cutTooMuch { disk.withoutFaults { cutLastBatch() } }
         do throws(StartFailure) {

@@ -253,16 +253,14 @@ struct BenchSuite {
             usleep(100_000)
             metrics = try read()
         }
-        guard let bytes = metrics["purser_dedup_bytes"], let keys = metrics["purser_dedup_keys"],
+        guard let bytes = metrics["purser_dedup_bytes"], let tables = metrics["purser_dedup_table_bytes"],
+            let keys = metrics["purser_dedup_keys"],
             let hot = metrics["purser_dedup_memory_keys"], keys > hot
         else { return add(.tenMillion, "RAM per remembered key beyond the hot ones", "<= 2 B", "no key is on disk", .notMeasured) }
-        // Their table: 256 shards of 16-byte entries, each a power of two and at most three quarters full.
-        var slots: Int64 = 16
-        while slots * 3 / 4 < hot / 256 { slots *= 2 }
-        let perKey = Double(max(0, bytes - slots * 256 * 16)) / Double(keys - hot)
+        let perKey = Double(max(0, bytes - tables)) / Double(keys - hot)
         add(
             .tenMillion, "RAM per remembered key beyond the hot ones", "<= 2 B", "\(BenchText.decimal(perKey, 2)) B", judge(perKey <= 2),
-            .fields(("bytes", .number(String(bytes))), ("keys", .number(String(keys))), ("memoryKeys", .number(String(hot)))))
+            .fields(("bytes", .number(String(bytes - tables))), ("keys", .number(String(keys))), ("memoryKeys", .number(String(hot)))))
     }
 
     /// The slowest first page of the last 24 hours, over filters that many, few and no events fit.

@@ -67,51 +67,34 @@ enum Daemon {
         var progress = StartProgress(notifier)
         let segments = FileStorage(directory: FileStorage.journalDirectory(of: configuration.state))
         let storage = JournalFiles(segments, ZstdCodec())
-        let newID = JournalID.random()
-        let keys: KeyStore
-        do throws(StorageError) {
-            keys = try openKeys(configuration, storage, newID)
-        } catch {
-            Log.error("state", "purserd: \(error.file): \(String(cString: strerror(error.errno)))")
-            return .state
-        }
-        var ledger = Ledger(
-            book: book, seed: keys.seed, random: SystemRandom.next(), keys: keys, hotKeys: configuration.dedupHotKeys)
-        let recovered: RecoveredJournal
-        var window = DedupWindow(length: configuration.dedupWindow)
-        var retention = RetentionPlan(length: configuration.journalRetention)
-        var keyTrouble: StorageError?
-        do throws(JournalError) {
-            recovered = try Recovery.run(storage, segmentBytes: configuration.segmentBytes, newID: newID) { info, body in
+        let checkpoints = FileStorage(directory: configuration.state)
+        var startup = StartupOptions(dedupWindow: configuration.dedupWindow)
+        startup.segmentBytes = configuration.segmentBytes
+        startup.journalRetention = configuration.journalRetention
+        startup.hotKeys = configuration.dedupHotKeys
+        var books: StartedBooks
+        do throws(StartupError) {
+            books = try Startup.run(
+                storage, keys: FileStorage(directory: FileStorage.keysDirectory(of: configuration.state)), checkpoint: checkpoints,
+                book: book,
+                options: startup, newID: .random(), wall: EventLoop.now, random: SystemRandom.next
+            ) { info in
                 if StopRequest.isThere { stopEarly(notifier) }
                 progress.read(info.position)
-                window.replayed(info.openedAt, at: info.position)
-                retention.replayed(info.openedAt, at: info.position)
-                ledger.dedup.expiredBefore = window.start()
-                let offset = info.position.offset
-                if let bad = ledger.replay(body, segment: info.position.segment, batchOffset: offset, inWindow: true) {
-                    throw JournalError.damage(
-                        file: SegmentFormat.fileName(info.position.segment), offset: Int(offset) + BatchBuilder.headerBytes + bad,
-                        reason: .facts)
-                }
-                // Keys that are not on disk go there as they are read: there may be more of them than memory has room for.
-                while let work = ledger.dedup.nextWork(durableEnd: info.end, now: 0, mayMerge: false) {
-                    keyTrouble = ledger.dedup.finished(keys.perform(work), now: 0)?.failure ?? keyTrouble
-                }
-                if let keyTrouble, !ledger.dedup.hasRoom { throw keyTrouble }
             }
         } catch {
             return failed(error, configuration)
         }
+        for complaint in books.complaints { Log.warning("state", complaint) }
         do throws(PriceBookError) {
-            try ledger.usePrices(files: files, builtIn: book)
+            try books.ledger.usePrices(files: files, builtIn: book)
         } catch {
             // The files were read on their own before: it is a price of the API that they do not go with.
             let places = "in \(configuration.pricesDirectory) and through the API"
             Log.error("prices", "purserd: \(error.description), \(places): take it out of the file")
             return .usage
         }
-        keys.removeLeftOver()
+        let (recovered, checkpoint) = (books.recovered, books.checkpoint)
         if recovered.cutBytes > 0 {
             Log.notice(
                 "cut", "journal: cut \(recovered.cutBytes) bytes of an unfinished batch that was never acknowledged",
@@ -126,16 +109,17 @@ enum Daemon {
         serverOptions.socketRules = configuration.socketRules
         serverOptions.dashboardOrigins = configuration.dashboardOrigins
         let pipeline = CommitPipeline(
-            tail: recovered.tail, prepared: recovered.lastPrepared, segmentBytes: configuration.segmentBytes, batchBytes: Limits.batchBytes)
+            tail: recovered.tail, last: recovered.last, prepared: recovered.lastPrepared, segmentBytes: configuration.segmentBytes,
+            batchBytes: Limits.batchBytes)
+        do throws(StorageError) {
+            try books.saveCheckpoint(checkpoints, ifMoreThan: Limits.checkpointJournalBytes, at: EventLoop.now)
+        } catch {
+            tellUnsaved(error)
+        }
         var server = Server(
-            ledger: ledger, pipeline: pipeline, storage: storage, options: serverOptions, keys: keys,
+            books, pipeline: pipeline, storage: storage, options: serverOptions,
             followers: FileStorage(directory: FileStorage.followersDirectory(of: configuration.state), access: .readOnly),
             connections: descriptors.connections, random: SystemRandom.next())
-        window.started(EventLoop.now)
-        retention.started(EventLoop.now, recovered, segmentBytes: segmentBytes(storage))
-        window.forget(before: retention.keptFrom)
-        server.window = window
-        server.retention = retention
         server.startedAt = EventLoop.now
 
         let firstKey: StartKey?
@@ -162,7 +146,21 @@ enum Daemon {
             return (UInt64(found.f_bavail) * UInt64(found.f_frsize), UInt64(found.f_blocks) * UInt64(found.f_frsize))
         }
         runtime.log = { Log.write($0) }
-        runtime.host = { [state = configuration.state] in Host.figures(state) }
+        // What the checkpoint spared the start is read behind it.
+        let checker = checkpoint.map { _ in JournalChecker(storage, checkpoints: checkpoints, segmentBytes: configuration.segmentBytes) }
+        runtime.host = { [state = configuration.state] in
+            var figures = Host.figures(state)
+            figures.journalIsDamaged = checker?.found ?? false
+            return figures
+        }
+        runtime.stopped = { server in
+            guard checker?.found != true else { return }
+            do throws(StorageError) {
+                _ = try server.saveCheckpoint(checkpoints, startedFrom: checkpoint, at: EventLoop.now)
+            } catch {
+                tellUnsaved(error)
+            }
+        }
         runtime.savedBytes = { storage.savedBytes }
         runtime.ready = { server, addresses in
             server.pageAddress = addresses.lazy.compactMap(pageAddress).first
@@ -174,7 +172,7 @@ enum Daemon {
                 }
             }
             let places = addresses.map(\.description).joined(separator: ", ")
-            let known = "\(recovered.events) events; prices \(version)"
+            let known = "\(recovered.events) events\(checkpoint == nil ? "" : " from the checkpoint"); prices \(version)"
             if descriptors.connections < Limits.connections {
                 let files = descriptors.descriptors
                 Log.warning(
@@ -211,12 +209,11 @@ enum Daemon {
             options: runtime,
             durableEnd: recovered.tail.position
         ) { Books(state: state, storage: storage, journal: journal) }
-        let sealer = configuration.sealAfter.map { SegmentSealer(storage, after: $0) }
-        sealer?.start()
+        if let sealAfter = configuration.sealAfter { SegmentSealer(storage, after: sealAfter).start() }
+        checker?.start()
+        // Behind it nothing is waited for: sealing, checking, the books and the files of keys may end at any moment.
         switch loop.run() {
         case .clean:
-            // In the other cases nothing is waited for: sealing may end at any moment.
-            sealer?.stop()
             Log.info("stopped", "purserd: stopped")
             return .clean
         case .listen(let message):
@@ -244,32 +241,20 @@ enum Daemon {
         exit(ExitStatus.clean.rawValue)
     }
 
-    /// Bytes of all segments, for the metrics; what cannot be asked is left out.
-    private static func segmentBytes(_ storage: JournalFiles) -> Int {
-        let names = (try? storage.list()) ?? []
-        return names.filter { SegmentFormat.number(ofFile: $0) != nil }.reduce(0) { $0 + ((try? storage.size($1)) ?? 0) }
+    private static func tellUnsaved(_ error: StorageError) {
+        let cause = String(cString: strerror(error.errno))
+        Log.warning("checkpoint", "purserd: no checkpoint: \(error.operation) of \(error.file) failed: \(cause); the next start reads more")
     }
 
-    /// The files of idempotency keys, as far as they fit the journal. `newID` is what the journal is called when it has not begun.
-    private static func openKeys(
-        _ configuration: Configuration, _ journal: JournalFiles, _ newID: JournalID
-    ) throws(StorageError) -> KeyStore {
-        var id = newID
-        do throws(JournalError) {
-            if let first = try JournalReader(journal).segments().first { id = first.header.id }
-        } catch {
-            // A disk that fails must not make the keys' files look like those of another journal. A damaged journal is refused by
-            // its recovery, which has more to say about it.
-            if case .storage(var cause) = error {
-                if !cause.file.hasPrefix("/") { cause.file = journal.base.directory + "/" + cause.file }
-                throw cause
-            }
+    private static func failed(_ error: StartupError, _ configuration: Configuration) -> ExitStatus {
+        switch error {
+        case .journal(let inner): return failed(inner, configuration)
+        case .keys(var cause):
+            // A directory is named whole.
+            if !cause.file.hasPrefix("/") { cause.file = FileStorage.journalDirectory(of: configuration.state) + "/" + cause.file }
+            Log.error("state", "purserd: \(cause.file): \(String(cString: strerror(cause.errno)))")
+            return .state
         }
-        let keys = try KeyStore(
-            FileStorage(directory: FileStorage.keysDirectory(of: configuration.state)), journal: id, batches: JournalBatches(journal),
-            newSeed: SystemRandom.next())
-        for complaint in keys.complaints { Log.warning("keys", "keys: \(complaint); what it held comes from the journal") }
-        return keys
     }
 
     private static func failed(_ error: JournalError, _ configuration: Configuration) -> ExitStatus {

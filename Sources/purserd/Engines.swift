@@ -5,6 +5,7 @@ import FileStorage
 import Journal
 import Projection
 import Runtime
+import Server
 
 /// The journal writer, for the journal thread.
 final class Committer: BatchCommitter {
@@ -25,21 +26,34 @@ final class Committer: BatchCommitter {
     }
 }
 
-/// The projection, for the query thread. Without a usable file every query says so, and nothing else is affected.
+/// The projection, for the query thread. Without a usable file every query says so, nothing else is affected, and it is tried again.
 final class Books: QueryEngine {
-    private let projection: Projection?
+    private static let retryNanoseconds: UInt64 = 1_000_000_000
+
+    private let path: String
+    private let storage: JournalFiles
+    private let journal: JournalID
+    private var projection: Projection?
+    private var triedAt: UInt64 = 0
     private var reported: String?
-    private var rebuilds: Int
+    private var rebuilds = 0
 
     init(state: String, storage: JournalFiles, journal: JournalID) {
+        path = state + "/books.db"
+        self.storage = storage
+        self.journal = journal
+        open()
+    }
+
+    private func open() {
+        triedAt = EventLoop.instant.monotonic
         do throws(ProjectionError) {
-            projection = try Projection(path: state + "/books.db", storage: storage, journal: journal, flushThread: true)
+            projection = try Projection(path: path, storage: storage, journal: journal, flushThread: true)
             if let reason = projection?.stats().rebuildReason { Log.warning("books", "books: made anew from the journal: \(reason)") }
             rebuilds = projection?.stats().rebuilds ?? 0
         } catch {
-            projection = nil
-            rebuilds = 0
-            Log.error("books", "books: \(error.description)")
+            if error.description != reported { Log.error("books", "books: \(error.description)") }
+            reported = error.description
         }
     }
 
@@ -55,6 +69,7 @@ final class Books: QueryEngine {
     }
 
     func catchUp(through end: JournalPosition) -> Bool {
+        if projection == nil, EventLoop.instant.monotonic - triedAt > Books.retryNanoseconds { open() }
         guard let projection else { return true }
         let done = projection.catchUp(through: end)
         report()
@@ -84,7 +99,12 @@ final class Books: QueryEngine {
         if projection?.flushIfDue() == false { report() }
     }
 
-    func close() {
-        if projection?.flush() == false { report() }
+    func settle(through end: JournalPosition) {
+        guard projection?.settle(through: end) == false else {
+            // The last one to let go of the file tidies it up.
+            projection = nil
+            return
+        }
+        report()
     }
 }

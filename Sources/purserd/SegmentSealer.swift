@@ -1,6 +1,7 @@
 // SegmentSealer: the thread that seals segments that were left, at the lowest priority there is: it runs when nobody else would.
 //
-// It asks nobody and tells nobody: what was left shows in the files, and who reads a sealed segment does not notice.
+// It asks nobody and tells nobody: what was left shows in the files, and who reads a sealed segment does not notice. Nobody stops it: what
+// it has begun when the process ends is begun again after the next start.
 
 import Core
 import FileStorage
@@ -8,7 +9,6 @@ import Glibc
 import Journal
 import Runtime
 import Sealing
-import Synchronization
 
 /// The journal's files as everybody but the writer sees them.
 typealias JournalFiles = SealedStorage<FileStorage, ZstdCodec>
@@ -17,14 +17,8 @@ final class SegmentSealer: Sendable {
     private static let pauseSeconds = 2
     private static let retrySeconds = 60
 
-    private struct State {
-        var isStopping = false
-        var thread: pthread_t?
-    }
-
     private let files: JournalFiles
     private let after: Int64
-    private let state = Mutex(State())
 
     /// A segment is sealed so many nanoseconds after it was left: what is asked for most is the newest, and sealing it costs time
     /// when the machine has most to do.
@@ -43,33 +37,23 @@ final class SegmentSealer: Sendable {
                 Unmanaged<SegmentSealer>.fromOpaque(argument!).takeRetainedValue().run()
                 return nil
             }, context.toOpaque())
-        if status != 0 {
-            context.release()
-            return
-        }
-        state.withLock { $0.thread = thread }
+        if status == 0 { pthread_detach(thread) } else { context.release() }
     }
 
-    /// Ends the thread within a step. What it has begun is begun again after the next start.
-    func stop() {
-        let thread = state.withLock { state in
-            state.isStopping = true
-            return state.thread
-        }
-        if let thread { pthread_join(thread, nil) }
-    }
-
-    private var isStopping: Bool { state.withLock { $0.isStopping } }
-
-    private func run() {
-        SegmentSealer.nameThread("seal")
+    /// Makes the calling thread run when nobody else would.
+    static func beIdle(_ name: String) {
+        nameThread(name)
         var parameters = sched_param()
         // SCHED_IDLE, which Glibc's module leaves out.
         if sched_setscheduler(0, 5, &parameters) != 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19) }
+    }
+
+    private func run() {
+        SegmentSealer.beIdle("seal")
         do throws(StorageError) { try files.removeUnfinished() } catch {}
         var from: UInt32 = 1
         var lastTrouble = ""
-        while !isStopping {
+        while true {
             var pause = SegmentSealer.pauseSeconds
             do {
                 if let number = try files.nextToSeal(from: from, leftBefore: Timestamp(nanoseconds: EventLoop.now.nanoseconds - after)) {
@@ -86,7 +70,7 @@ final class SegmentSealer: Sendable {
                 // What does not check out will not do so later; what the disk refuses it may allow.
                 if case JournalError.storage = error { pause = SegmentSealer.retrySeconds } else { from += 1 }
             }
-            sleep(seconds: pause)
+            sleep(UInt32(pause))
         }
     }
 
@@ -95,7 +79,6 @@ final class SegmentSealer: Sendable {
         let sealer = try Sealer(files.base, ZstdCodec(), segment: number)
         do {
             while true {
-                guard !isStopping else { return Sealer<FileStorage, ZstdCodec>.discard(files.base, segment: number) }
                 if case .written = try sealer.step() { break }
             }
             _ = try files.publish(number)
@@ -118,9 +101,5 @@ final class SegmentSealer: Sendable {
         if let error = error as? JournalError { return error.description }
         if let error = error as? StorageError { return JournalError.storage(error).description }
         return "\(error)"
-    }
-
-    private func sleep(seconds: Int) {
-        for _ in 0..<seconds * 50 where !isStopping { usleep(20_000) }
     }
 }

@@ -123,6 +123,8 @@ struct StorageTests {
     @Test func aDiskMayFillAndEmptyAgainAndAgain() throws { try scenario("full_disks") }
     @Test func crashesUnderEveryKindOfLoadLoseNothing() throws { try scenario("crash_cycles") }
     @Test func powerLostAtAnyMomentLosesNothing() throws { try scenario("power_lost") }
+    @Test func aStartFromACheckpointKnowsWhatTheJournalTells() throws { try scenario("checkpoint") }
+    @Test func damageBeforeTheCheckpointIsFoundBehindTheStart() throws { try scenario("old_damage") }
     @Test func leftoversBlockNothingThatIsNotDamage() throws { try scenario("leftovers") }
     @Test func aReaderMadeFromThePageFindsTheSame() throws { try scenario("read_by_the_page") }
     @Test func sealedSegmentsGiveEveryByteBack() throws { try scenario("sealed") }

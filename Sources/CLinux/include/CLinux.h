@@ -61,6 +61,10 @@ const void *purser_find(const void *bytes, size_t count, const void *pattern, si
 void purser_share_heaps(void);
 /// Gives back what only the start needed: free memory of the heaps, and pages of the program and its libraries that can be read again.
 void purser_release_start(void);
+/// Gives the whole pages of a stretch of memory back; what is read there next is zeros.
+void purser_give_back(void *start, size_t bytes);
+/// Gives free memory of the heaps back.
+void purser_trim(void);
 
 #ifdef __cplusplus
 }

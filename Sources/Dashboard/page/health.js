@@ -15,6 +15,7 @@ const REASONS = {
   storage_failed: "Writing to the journal failed.",
   storage_full: "The disk is full: events are refused, reading works.",
   journal_stalled: "The disk does not finish writing.",
+  journal_damaged: "Part of the journal cannot be read: the log says which.",
   keys_not_written: "Keys cannot be written to disk.",
   projection_stalled: "The books do not follow the journal.",
 };

@@ -237,7 +237,8 @@ async function own(ctx) {
           },
         ],
         empty: [
-          "None yet. A price of your own is for a model the catalogue does not know, or for what you have agreed with a provider: rates, a discount, or an amount per unit, for as long as it holds.",
+          "None yet. A price of your own is for a model the catalogue does not know, or for what you have agreed with a provider: " +
+            "rates, a discount, or an amount per unit, for as long as it holds.",
         ],
       }),
     );

@@ -45,7 +45,7 @@ public struct DedupIndex: ~Copyable {
     public var memoryLimit = Limits.dedupMemoryKeys
     /// Where the events of the open table begin: all before it are in sealed tables and runs.
     private(set) var hotFrom = JournalPosition.start
-    private var lastPosition = JournalPosition.start
+    private(set) var lastPosition = JournalPosition.start
     var lastBatch = JournalPosition.start
 
     /// What `nextWork` gave out and `finished` did not yet take back.
@@ -117,9 +117,15 @@ public struct DedupIndex: ~Copyable {
 
     /// Bytes of memory.
     public var byteCount: Int {
+        var total = tableBytes
+        for i in 0..<runCount { total += runs[i].memory }
+        return total
+    }
+
+    /// Of them those of tables: the newest keys, with or without room for more.
+    public var tableBytes: Int {
         var total = hot.byteCount + (spare?.pointee.byteCount ?? 0)
         for i in 0..<sealedCount { total += sealed[i].table.pointee.byteCount }
-        for i in 0..<runCount { total += runs[i].memory }
         return total
     }
 
@@ -256,14 +262,27 @@ public struct DedupIndex: ~Copyable {
     /// Seals the open table when it is full.
     mutating func sealIfFull() {
         guard store != nil, hot.count >= hotKeys, sealedCount < Limits.dedupSealedTables else { return }
+        seal(to: JournalPosition(raw: lastPosition.raw + 1), batch: lastBatch)
+    }
+
+    /// Seals the open table, whose events stand before `to`, the last of them in `batch`.
+    mutating func seal(to: JournalPosition, batch: JournalPosition) {
         let table = spare ?? newTable()
         spare = nil
         swap(&table.pointee, &hot)
-        let to = JournalPosition(raw: lastPosition.raw + 1)
         let keys = table.pointee.count
-        (sealed + sealedCount).initialize(to: SealedKeys(table: table, from: hotFrom, to: to, batch: lastBatch, count: keys))
+        (sealed + sealedCount).initialize(to: SealedKeys(table: table, from: hotFrom, to: to, batch: batch, count: keys))
         sealedCount += 1
         hotFrom = to
+    }
+
+    /// Events from here on, up to the open table's own, are in no table and no file: they have left the window.
+    mutating func skipTables(to position: JournalPosition) { hotFrom = max(hotFrom, position) }
+
+    /// The open table goes on as it was: its last event stands before `to`, in `batch`.
+    mutating func continueTable(to: JournalPosition, batch: JournalPosition) {
+        lastPosition = JournalPosition(raw: max(to.raw, 1) - 1)
+        lastBatch = batch
     }
 
     private func newTable() -> UnsafeMutablePointer<KeyTable> {

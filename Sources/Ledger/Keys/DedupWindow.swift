@@ -16,19 +16,19 @@ public import Core
 
 public struct DedupWindow: Sendable {
     /// Everything before `position` was recorded at `at` or earlier, on this clock.
-    private struct Mark {
+    struct Mark {
         var at: Int64
         var position: JournalPosition
     }
 
     /// In nanoseconds.
     public var length: Int64
-    private var clock: Int64 = 0
-    private var marks: [Mark] = []
+    var clock: Int64 = 0
+    var marks: [Mark] = []
     /// Time of the last batch replayed.
-    private var lastBatch: Timestamp?
+    var lastBatch: Timestamp?
     private var lastMonotonic: UInt64?
-    private var reached = JournalPosition.start
+    var reached = JournalPosition.start
 
     /// `length` in nanoseconds, more than zero. Marks are kept `spacing` apart, or at a 64th of the window.
     public init(length: Int64, spacing: Int64 = 600 * 1_000_000_000) {

@@ -189,6 +189,8 @@ def damaged_journal(case):
         client.record([oracle.read(encode(e)) for e in workload.events(30)])
     client.close()
     daemon.stop()
+    # What a start from a checkpoint makes of damage is in `old_damage`.
+    (daemon.state / "checkpoint").unlink()
     journal = daemon.state / "journal"
     segment = sorted(path for path in journal.iterdir() if path.is_file() and path.stat().st_size > 4096)[0]
     good = segment.read_bytes()

@@ -245,6 +245,7 @@ def events_past_their_retention(case):
 
     # A condensed file that is missing or damaged is not guessed around.
     victim = sorted((state / "journal").glob("*.condensed"))[0]
+    (state / "checkpoint").unlink()
     whole = victim.read_bytes()
     for how in ("flipped", "missing"):
         if how == "missing":

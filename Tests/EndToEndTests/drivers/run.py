@@ -13,6 +13,7 @@ import allocation_scenarios  # noqa: E402
 import books_scenarios  # noqa: E402
 import crash_scenarios  # noqa: E402
 import bench_scenarios  # noqa: E402
+import checkpoint_scenarios  # noqa: E402
 import dashboard_scenarios  # noqa: E402
 import durability_scenarios  # noqa: E402
 import event_scenarios  # noqa: E402
@@ -44,6 +45,7 @@ for module in (
     durability_scenarios,
     crash_scenarios,
     storage_scenarios,
+    checkpoint_scenarios,
     power_scenarios,
     allocation_scenarios,
     books_scenarios,
