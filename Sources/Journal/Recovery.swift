@@ -52,9 +52,9 @@
 // synced. Identical bytes cannot tear. The same holds for the zeros after it, which an earlier recovery may have failed to
 // make durable: as many as the next batch can cover are written with it.)
 //
-// After the end
+// After the end, and after the names of all files were synced
 //   V  the last segment is short                                                      extended by zeros, synced
-//   W  one blank segment of the right size follows                                    kept as the prepared one
+//   W  one blank segment of the right size follows                                    kept as the prepared one, synced
 //   X  other blank segments follow                                                    removed, the highest first, each durably
 
 internal import Core
@@ -432,6 +432,9 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
 
     /// Rows T, V, W and X: everything was looked at, so the files may be changed now. Those from `index` on are not begun.
     private mutating func settle(from index: Int) throws(StorageError) {
+        // A process that was killed may have made a file, or put a condensed one in the place of others, and not made that durable.
+        // From here on it counts, and others are removed because of it.
+        if repairs { try storage.syncDirectory() }
         for repair in repairsDue {
             try zero(repair.file, from: repair.from, to: repair.to)
             if repairs { try storage.sync(repair.file) }
@@ -442,12 +445,12 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
         if let number = blank.first, try storage.size(SegmentFormat.fileName(number)) == segmentBytes {
             result.lastPrepared = number
             blank = blank.dropFirst()
+            // Batches behind it would stand in a file that is short.
+            if repairs { try storage.sync(SegmentFormat.fileName(number)) }
         }
         result.removed = blank.map { SegmentFormat.fileName($0) }
-        // From the highest down, each durably, and before them what an earlier recovery may have removed: those that a failure or a
-        // crash leaves have no gap before them, which would be damage.
-        if repairs, !result.removed.isEmpty {
-            try storage.syncDirectory()
+        // From the highest down, each durably: those that a failure or a crash leaves have no gap before them, which would be damage.
+        if repairs {
             for file in result.removed.reversed() {
                 try storage.remove(file)
                 try storage.syncDirectory()

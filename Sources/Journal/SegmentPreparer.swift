@@ -2,7 +2,7 @@
 // what a growing file does per commit, and it needs no room that is not already had.
 
 public enum SegmentPreparer {
-    /// Makes segment `number`: `size` bytes of zeros, durable. A blank file of the right size is taken as it is, a blank
+    /// Makes segment `number`: `size` bytes of zeros, durable. A blank file of the right size is synced and taken, a blank
     /// one of another size is made anew, one that holds anything is left alone (`create`, EEXIST). When it fails, no
     /// partial file stays behind, as far as the disk allows.
     public static func prepare<S: Storage>(_ storage: S, _ number: UInt32, size: Int) throws(StorageError) {
@@ -14,7 +14,12 @@ public enum SegmentPreparer {
             guard try window.rest(after: 0, segment: number, seed: 0, end: present).lastNonZero == nil else {
                 throw StorageError(operation: .create, errno: StorageError.fileExists, file: file)
             }
-            if present == size { return }
+            if present == size {
+                // Whoever made it may have been stopped before it was durable.
+                try storage.sync(file)
+                try storage.syncDirectory()
+                return
+            }
             try storage.remove(file)
             try storage.syncDirectory()
         }

@@ -1,7 +1,11 @@
 // Worlds from seeds: two hundred of them on every push, those that once found something, and the same one twice.
 
+import Foundation
 import Simulator
 import Testing
+
+/// Under a sanitizer one world of so many is enough (`.ci/sanitize`), and none that asks whether the simulator sees anything.
+private let share = max(1, ProcessInfo.processInfo.environment["PURSER_TEST_SHARE"].flatMap { Int($0) } ?? 1)
 
 /// Events that clients make in one run: about a sixth of a second of a debug build.
 private let events = 300
@@ -15,7 +19,7 @@ private func report(_ result: SimulationResult, _ events: Int = events) -> Comme
     return "purser-sim --seed=\(result.seed) --events=\(events)\n\(result.failure ?? "")\n\(last)"
 }
 
-@Test(arguments: 0..<20) func everyWorldKeepsItsPromises(_ part: UInt64) {
+@Test(arguments: stride(from: 0, to: 20, by: share).map { UInt64($0) }) func everyWorldKeepsItsPromises(_ part: UInt64) {
     var tiny = 0
     for seed in (part * 10 + 1)...(part * 10 + 10) {
         let result = run(seed)
@@ -33,6 +37,8 @@ private let keptSeeds: [(seed: UInt64, events: Int)] = [
     (253, 600),
     // Of several blank segments a middle one could not be removed at a start: the next one took the gap for damage.
     (3618, 200),
+    // A process died after it made a segment and before the name was durable; the next one put batches into it, and power was lost.
+    (4312, 200),
 ]
 
 @Test func whatWasFoundOnceStaysMended() {
@@ -49,7 +55,7 @@ private let keptSeeds: [(seed: UInt64, events: Int)] = [
     #expect(first.hash != run(seed + 1).hash)
 }
 
-@Test(arguments: Canary.allCases) func plantedBugsAreCaught(_ canary: Canary) {
+@Test(.enabled(if: share == 1), arguments: Canary.allCases) func plantedBugsAreCaught(_ canary: Canary) {
     var tried = 0
     for seed: UInt64 in 1...1000 {
         tried += 1
@@ -59,7 +65,7 @@ private let keptSeeds: [(seed: UInt64, events: Int)] = [
 }
 
 /// A fault that never comes proves nothing.
-@Test func faultsReallyHappen() {
+@Test(.enabled(if: share == 1)) func faultsReallyHappen() {
     var sum = Coverage()
     for seed: UInt64 in 301...340 { sum += run(seed, events: 200).coverage }
     let rare: Set<Occurrence> = [.extended, .cutHeaders, .evictedPages, .tornWrites, .timeouts, .deathsInStart, .keysExpired]
