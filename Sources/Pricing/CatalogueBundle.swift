@@ -38,15 +38,17 @@ public enum CatalogueBundle {
         return files
     }
 
-    /// The catalogue inside this binary.
-    public static func builtIn() -> [UInt8] {
+    /// The catalogue inside this binary. Written when it is first asked for, in a few milliseconds, and kept.
+    public static func builtIn() -> [UInt8] { written }
+
+    private static let written: [UInt8] = {
         // What is built in has been read before it was built in; were it wrong, nothing could be priced.
         do throws(PriceBookError) {
             return try CatalogueDocument(files: PriceBook.builtInFiles).bundle
         } catch {
             preconditionFailure("the built-in catalogue: \(error)")
         }
-    }
+    }()
 
     /// The name of a content: the day, and the first eight hexadecimal digits of its hash.
     public static func version(day: String, content: Digest) -> String {
