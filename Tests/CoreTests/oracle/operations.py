@@ -15,6 +15,8 @@ import sys
 INT64 = 2**63 - 1
 CONTEXT = decimal.Context(prec=200, rounding=decimal.ROUND_HALF_EVEN, Emax=99999, Emin=-99999, traps=[decimal.Inexact])
 ROUND = decimal.Context(prec=200, rounding=decimal.ROUND_HALF_EVEN, Emax=99999, Emin=-99999, traps=[])
+# Where nothing is too small or too long: a number of the test data that is next to nothing must not look like zero.
+WIDE = decimal.Context(prec=20000, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN, traps=[decimal.Inexact])
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z")
 
 
@@ -77,8 +79,8 @@ def within(text, places):
     """The number in units of 1e-places, when it is one exactly and in range."""
     if not NUMBER.match(text):
         return None
-    value = ROUND.scaleb(decimal.Decimal(text), places)
-    return int(value) if value == value.to_integral_value() and abs(value) <= INT64 else None
+    value = WIDE.scaleb(decimal.Decimal(text), places)
+    return int(value) if -INT64 <= value <= INT64 and value == value.to_integral_value(context=WIDE) else None
 
 
 def rows(folder):
