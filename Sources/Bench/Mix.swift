@@ -126,6 +126,16 @@ public struct Sums: Equatable, Sendable {
         a.revenue += b.revenue
         a.unpriced += b.unpriced
     }
+
+    public static func -= (a: inout Sums, b: Sums) {
+        a.events -= b.events
+        a.units -= b.units
+        a.inputTokens -= b.inputTokens
+        a.outputTokens -= b.outputTokens
+        a.cost -= b.cost
+        a.revenue -= b.revenue
+        a.unpriced -= b.unpriced
+    }
 }
 
 /// The events that a run repeats.

@@ -207,6 +207,8 @@ public enum Limits {
     public static let longQueryBytes = 64 * 1024 * 1024
     /// Groups of one margins answer that are listed; the totals are over all.
     public static let marginItems = 10_000
+    /// Further groupings that one margins query may ask for.
+    public static let marginsAlso = 4
     /// Groups of one margins query: 34 MB while it runs.
     public static let marginGroups = 250_000
     /// Corrections computed, and then written, at a time: about half a mebibyte of journal.

@@ -26,6 +26,8 @@ public struct MarginsQuery: Sendable {
     public var filter: EventFilter
     /// IANA name for day and month; empty means UTC.
     public var timezone: [UInt8]
+    /// Further groupings of the same events at the same moment, at most `Limits.marginsAlso`.
+    public var also: [[Grouping]] = []
     public init(groupBy: [Grouping], filter: EventFilter, timezone: [UInt8]) {
         self.groupBy = groupBy
         self.filter = filter

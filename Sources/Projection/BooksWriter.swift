@@ -123,27 +123,43 @@ final class BooksWriter {
             all.customer = noString
             together.add(figures, to: together.find(all))
         }
-        try write(together, .hour, allCustomers: true)
-        try writeCoarse(together, allCustomers: true)
-        try writeCoarse(late, allCustomers: false)
+        try write(together, .hour, .together)
+        try writeCoarse(together, .together)
+        try writeCoarse(late, .each)
     }
 
     /// Adds to days, months and totals. Each is summed in memory first: fewer rows to touch than the one before.
-    private func writeCoarse(_ hours: borrowing CellTable, allCustomers: Bool) throws(SQLiteError) {
+    private func writeCoarse(_ hours: borrowing CellTable, _ rows: Schema.Rows) throws(SQLiteError) {
         guard !hours.isEmpty else { return }
         var days = CellTable(capacity: min(hours.count, 4096))
         for cell in hours.all { days.merge(cell, start: cell.key.hour / 24 * 24) }
-        try write(days, .day, allCustomers: allCustomers)
+        try write(days, .day, rows)
         var months = CellTable(capacity: min(days.count, 4096))
         for cell in days.all { months.merge(cell, start: Books.monthStart(cell.key.hour)) }
-        try write(months, .month, allCustomers: allCustomers)
+        try write(months, .month, rows)
         var totals = CellTable(capacity: min(months.count, 4096))
         for cell in months.all { totals.merge(cell, start: 0) }
-        try write(totals, .all, allCustomers: allCustomers)
+        try write(totals, .all, rows)
+        guard rows == .each else { return }
+        try writeCustomers(days, .day)
+        try writeCustomers(months, .month)
+        try writeCustomers(totals, .all)
     }
 
-    private func write(_ table: borrowing CellTable, _ span: Schema.Span, allCustomers: Bool) throws(SQLiteError) {
-        upsert.bind(1, span.code(allCustomers: allCustomers))
+    /// The same whatever the events were for: a question by customer alone then reads one row of each.
+    private func writeCustomers(_ table: borrowing CellTable, _ span: Schema.Span) throws(SQLiteError) {
+        var customers = CellTable(capacity: min(table.count, 4096))
+        for cell in table.all {
+            var key = CellKey()
+            key.hour = cell.key.hour
+            key.customer = cell.key.customer
+            customers.add(cell.figures, to: customers.find(key))
+        }
+        try write(customers, span, .customers)
+    }
+
+    private func write(_ table: borrowing CellTable, _ span: Schema.Span, _ rows: Schema.Rows) throws(SQLiteError) {
+        upsert.bind(1, span.code(rows))
         // In the order of the primary key, so that neighbours share pages.
         for number in table.sortedByKey() { try write(table.all[number].key, table.all[number].figures) }
     }
@@ -270,7 +286,7 @@ final class BooksWriter {
             hours.add(Books.figures(readUnrolled), to: hours.find(key))
         }
         readUnrolled.reset()
-        try writeCoarse(hours, allCustomers: false)
+        try writeCoarse(hours, .each)
         try put("rolled_hour", Int64(next.hour))
         try put("rolled_customer", Int64(next.customer))
         return next

@@ -40,6 +40,8 @@ struct MarginGroups: ~Copyable {
 
     /// Whether rows of all customers together will not do.
     var needsCustomers: Bool { customer }
+    /// Whether rows of customers alone will not do.
+    var needsOtherNames: Bool { feature || model || provider || eventName }
 
     /// Adds figures of events at `time` (nanoseconds): of one event its own, of a row the start of the row.
     /// The result is the number of the group; -1 when there are more than may be.
@@ -91,25 +93,30 @@ struct MarginGroups: ~Copyable {
 extension Books {
     /// Adds the rows of a run that fit the filter.
     func read(_ run: MarginsPlan.Run, _ filter: ResolvedFilter, into groups: inout MarginGroups) throws(QueryError) {
-        let allCustomers = filter.customer == noString && !groups.needsCustomers
+        var rows = Schema.Rows.each
+        if filter.customer == noString, !groups.needsCustomers {
+            rows = .together
+        } else if run.span != .hour, !groups.needsOtherNames, !filter.hasOtherNames {
+            rows = .customers
+        }
         do {
-            try read(run.span, allCustomers, Int64(run.from)..<Int64(run.to), filter, &groups)
+            try read(run.span, rows, Int64(run.from)..<Int64(run.to), filter, &groups)
             // Hours that are not summed up yet are rows of their own.
-            guard !allCustomers, run.span != .hour else { return }
+            guard rows != .together, run.span != .hour else { return }
             let to = run.span == .all ? Int64(Int32.max) : Int64(run.to)
             let from = max(Int64(run.from), Int64(rolled.hour))
-            if from < to { try read(.hour, false, from..<to, filter, &groups, unrolled: true) }
+            if from < to { try read(.hour, .each, from..<to, filter, &groups, unrolled: true) }
         } catch {
             throw .sqlite(error)
         }
     }
 
     private func read(
-        _ span: Schema.Span, _ allCustomers: Bool, _ range: Range<Int64>, _ filter: ResolvedFilter, _ groups: inout MarginGroups,
+        _ span: Schema.Span, _ rows: Schema.Rows, _ range: Range<Int64>, _ filter: ResolvedFilter, _ groups: inout MarginGroups,
         unrolled: Bool = false
     ) throws(SQLiteError) {
         guard filter.customer != noString else {
-            readRange.bind(1, span.code(allCustomers: allCustomers))
+            readRange.bind(1, span.code(rows))
             readRange.bind(2, range.lowerBound)
             readRange.bind(3, range.upperBound)
             return try add(readRange, filter, &groups, unrolled)
@@ -117,13 +124,13 @@ extension Books {
         // The customer stands behind the start in the key: from one start that exists to the next.
         var start = range.lowerBound
         while true {
-            nextStart.bind(1, span.rawValue)
+            nextStart.bind(1, span.code(rows))
             nextStart.bind(2, start)
             nextStart.bind(3, range.upperBound)
             guard try nextStart.step() else { return }
             start = nextStart.integer(0)
             nextStart.reset()
-            readCustomer.bind(1, span.rawValue)
+            readCustomer.bind(1, span.code(rows))
             readCustomer.bind(2, start)
             readCustomer.bind(3, Int64(filter.customer))
             try add(readCustomer, filter, &groups, unrolled)
@@ -168,13 +175,13 @@ extension Books {
     /// All-time figures of a customer, as far as they are in the file.
     func totals(of customer: StringID) throws(SQLiteError) -> Figures {
         var sum = Figures()
-        func add(_ span: Schema.Span, _ start: Int64) throws(SQLiteError) {
-            readCustomer.bind(1, span.rawValue)
+        func add(_ span: Schema.Span, _ rows: Schema.Rows, _ start: Int64) throws(SQLiteError) {
+            readCustomer.bind(1, span.code(rows))
             readCustomer.bind(2, start)
             readCustomer.bind(3, Int64(customer))
             while try readCustomer.step() { sum.add(Books.figures(readCustomer)) }
         }
-        try add(.all, 0)
+        try add(.all, .customers, 0)
         var hour = Int64(rolled.hour)
         while true {
             nextStart.bind(1, Schema.Span.hour.rawValue)
@@ -183,7 +190,7 @@ extension Books {
             guard try nextStart.step() else { return sum }
             hour = nextStart.integer(0)
             nextStart.reset()
-            if !rolled.holds(Int32(truncatingIfNeeded: hour), customer) { try add(.hour, hour) }
+            if !rolled.holds(Int32(truncatingIfNeeded: hour), customer) { try add(.hour, .each, hour) }
             hour += 1
         }
     }

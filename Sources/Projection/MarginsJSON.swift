@@ -3,8 +3,10 @@
 internal import Core
 
 enum MarginsJSON {
-    static func write(_ groups: borrowing MarginGroups, _ lookups: Lookups, freshAsOf: Timestamp) throws(QueryError) -> ByteWriter {
-        var json = ByteWriter(capacity: 4096)
+    /// Lists groups until the answer, with what is in it already, has `Limits.answerBytes`.
+    static func write(
+        _ groups: borrowing MarginGroups, _ lookups: Lookups, freshAsOf: Timestamp, to json: inout ByteWriter
+    ) throws(QueryError) {
         json.append("{\"items\":[")
         let order = groups.sorted()
         var listed = 0
@@ -22,7 +24,6 @@ enum MarginsJSON {
         json.append(",\"freshAsOf\":\"")
         json.append(rfc3339: freshAsOf)
         json.append("\"}")
-        return json
     }
 
     /// One group as an object.

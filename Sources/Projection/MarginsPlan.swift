@@ -2,7 +2,8 @@
 //
 // Rollup rows cover whole UTC hours, days, months, or everything. The range is cut at its own edges and wherever the local
 // date (or month) changes that is asked for. Hours that such a cut goes through cannot be taken from a row: their events
-// are read from the journal. All other hours are taken from the coarsest rows that lie inside one piece.
+// are read from the journal. All other hours are taken from the coarsest rows that lie inside one piece. Where the range begins before the
+// first event or ends after the last one, nothing stands beyond: a row may reach over that edge.
 
 internal import Core
 
@@ -55,7 +56,25 @@ struct MarginsPlan {
             }
         }
         pieces.append(to)
-        for index in 1..<pieces.count { add(pieces[index - 1], pieces[index], coarsest) }
+        let isOpen = (from == firstHour * MarginsPlan.hour, to == endHour * MarginsPlan.hour)
+        for index in 1..<pieces.count {
+            var (start, end) = (pieces[index - 1], pieces[index])
+            if isOpen.0, index == 1 { start = MarginsPlan.begin(start, coarsest) }
+            if isOpen.1, index == pieces.count - 1 { end = MarginsPlan.end(end, coarsest) }
+            add(start, end, coarsest)
+        }
+    }
+
+    /// The beginning of the row that a whole hour is in.
+    private static func begin(_ time: Int64, _ span: Schema.Span) -> Int64 {
+        let first = Int32(time / hour)
+        return Int64(span == .hour ? first : span == .day ? first / 24 * 24 : Books.monthStart(first)) * hour
+    }
+
+    /// The end of the row that the hour before a whole hour is in.
+    private static func end(_ time: Int64, _ span: Schema.Span) -> Int64 {
+        let last = Int32(time / hour) - 1
+        return Int64(span == .hour ? last + 1 : span == .day ? last / 24 * 24 + 24 : monthEnd(Books.monthStart(last))) * hour
     }
 
     /// Adds one piece of the range.

@@ -48,7 +48,8 @@ extension Projection {
         else { return true }
         if isDirty {
             guard let flush = nextFlush(), let writer else { return false }
-            writer.perform(flush) { false }
+            // Hours are summed up below, for as long as that may take.
+            writer.perform(flush) { true }
             guard finish(flush) else { return false }
         }
         let start = monotonicNanoseconds()

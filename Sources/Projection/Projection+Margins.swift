@@ -9,7 +9,18 @@ internal import Journal
 extension Projection {
     func margins(_ query: MarginsQuery, freshAsOf: Timestamp) throws(QueryError) -> ByteWriter {
         guard let books else { throw QueryError.unavailable }
-        return try MarginsJSON.write(try marginGroups(query), books.lookups, freshAsOf: freshAsOf)
+        var json = ByteWriter(capacity: 4096)
+        try MarginsJSON.write(try marginGroups(query), books.lookups, freshAsOf: freshAsOf, to: &json)
+        guard !query.also.isEmpty else { return json }
+        json.truncate(to: json.count - 1)
+        json.append(",\"also\":[")
+        for (place, groupBy) in query.also.enumerated() {
+            if place > 0 { json.append(0x2C) }
+            let groups = try marginGroups(MarginsQuery(groupBy: groupBy, filter: query.filter, timezone: query.timezone))
+            try MarginsJSON.write(groups, books.lookups, freshAsOf: freshAsOf, to: &json)
+        }
+        json.append("]}")
+        return json
     }
 
     /// The sums by what was asked for.

@@ -47,6 +47,9 @@ struct ResolvedFilter {
     /// Whether rollups cannot answer it, because they do not know flows or single events.
     var needsEvents: Bool { flow != nil || unpriced != nil }
 
+    /// Whether another name than a customer's is asked for.
+    var hasOtherNames: Bool { feature != noString || model != noString || provider != noString || eventName != noString }
+
     /// Whether the names fit; times are the caller's.
     @inline(__always) func matches(_ key: CellKey) -> Bool {
         (customer == noString || customer == key.customer) && (feature == noString || feature == key.feature)

@@ -11,12 +11,13 @@ internal import Core
 
 enum Schema {
     /// Raised whenever a table or the meaning of a column changes; a file of another version is made anew.
-    static let version: Int64 = 4
+    static let version: Int64 = 5
     /// "Purs", in the header of the file.
     static let applicationID: Int64 = 0x5075_7273
 
     /// Lengths of time a row sums over. `start` is in hours since 1970 (UTC). Rows of all customers together have `customer`
-    /// 0 and 4 more: what is not asked by customer is then read from few rows however many customers there are.
+    /// 0 and 4 more: what is not asked by customer is then read from few rows however many customers there are. Rows of a customer
+    /// whatever the events were for have 8 more and no other name; there are none by the hour.
     ///
     /// Single customers' rows of the last hours stand by the hour only: those from `meta.rolled_hour` (of that hour, from
     /// `meta.rolled_customer`) on are not in the rows of days, months and everything (`BooksWriter`). The views add them.
@@ -28,7 +29,16 @@ enum Schema {
         case all = 3
 
         /// What stands in the column.
-        func code(allCustomers: Bool) -> Int64 { allCustomers ? rawValue + 4 : rawValue }
+        func code(_ rows: Rows) -> Int64 { rawValue + rows.rawValue }
+    }
+
+    /// Which names the rows of a span tell apart.
+    enum Rows: Int64 {
+        case each = 0
+        /// All customers together.
+        case together = 4
+        /// Customers, and nothing else.
+        case customers = 8
     }
 
     static let sumColumns = ["usage_units", "input_tokens", "output_tokens", "cost", "revenue"]

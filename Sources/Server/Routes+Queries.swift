@@ -10,6 +10,7 @@ extension Server {
     private struct Parameters {
         var filter = EventFilter()
         var groupBy: [Grouping] = []
+        var also: [[Grouping]] = []
         var timezone: [UInt8] = []
         var search: [UInt8]?
         var cursor: [UInt8]?
@@ -26,7 +27,7 @@ extension Server {
     private static let parameterNames: [StaticString] = [
         "customerReferenceId", "customer", "featureKey", "feature", "model", "modelProvider", "provider", "eventName", "flowId", "from",
         "to",
-        "unpriced", "timezone", "search", "cursor", "limit", "offset", "groupBy", "after", "format",
+        "unpriced", "timezone", "search", "cursor", "limit", "offset", "groupBy", "also", "after", "format",
     ]
 
     private mutating func parameters(_ query: UnsafeRawBufferPointer) -> Parameters {
@@ -103,14 +104,24 @@ extension Server {
             default: result.bad = "format"
             }
         } else if pair.isNamed("groupBy") {
-            for name in value.split(separator: 0x2C, omittingEmptySubsequences: false) {
-                guard let grouping = Grouping(name: String(decoding: name, as: UTF8.self)), !result.groupBy.contains(grouping) else {
-                    result.bad = "groupBy"
-                    return
-                }
-                result.groupBy.append(grouping)
+            if !Server.read(groupings: value, &result.groupBy) { result.bad = "groupBy" }
+        } else if pair.isNamed("also") {
+            var groupings: [Grouping] = []
+            guard result.also.count < Limits.marginsAlso, Server.read(groupings: value, &groupings) else {
+                result.bad = "also"
+                return
             }
+            result.also.append(groupings)
         }
+    }
+
+    /// Names between commas, each once; false when there is another.
+    private static func read(groupings value: [UInt8], _ groupBy: inout [Grouping]) -> Bool {
+        for name in value.split(separator: 0x2C, omittingEmptySubsequences: false) {
+            guard let grouping = Grouping(name: String(decoding: name, as: UTF8.self)), !groupBy.contains(grouping) else { return false }
+            groupBy.append(grouping)
+        }
+        return true
     }
 
     private func number(_ text: [UInt8]) -> Int? {
@@ -143,7 +154,8 @@ extension Server {
             fail(&context, 400, "validation_failed", "Missing required parameter: groupBy")
             return
         }
-        let wanted = MarginsQuery(groupBy: parameters.groupBy, filter: parameters.filter, timezone: parameters.timezone)
+        var wanted = MarginsQuery(groupBy: parameters.groupBy, filter: parameters.filter, timezone: parameters.timezone)
+        wanted.also = parameters.also
         if let format = format(parameters, claim) { return begin(.margins(wanted), format, name: "margins", &context) }
         ask(&context, .margins(wanted))
     }

@@ -88,7 +88,8 @@ struct BenchCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Events occurred on one day, so many days ago, and not just now: to fill books with history, day by day.", valueName: "days"))
+            "Events occurred on one day, so many days ago, and not just now, and are called bench.history: to fill books, day by day.",
+            valueName: "days"))
     var ago = 0
 
     @Option(help: ArgumentHelp("Connections that ask for margins and events meanwhile.", valueName: "n"))

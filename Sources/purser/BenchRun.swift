@@ -85,7 +85,10 @@ struct BenchRun {
         let second = startedAt.nanoseconds / 1_000_000_000 * 1_000_000_000
         let baseTime = Timestamp(nanoseconds: second - 2_000_000_000 - Int64(options.mix.daysAgo) * 86_400_000_000_000)
         let rates = try BenchRun.rates(PricesInForce.ask(&service, at: host.target).book, at: baseTime)
-        let eventName = "bench." + String(SystemRandom.next(), radix: 36)
+        // History is one application's: the days that are filled one after the other have one name.
+        let isHistory = options.mix.daysAgo > 0
+        let eventName = isHistory ? "bench.history" : "bench." + String(SystemRandom.next(), radix: 36)
+        let earlier = isHistory ? try margins(&service, eventName) : Sums()
         var disk = measureDisk()
         let before = try metrics(&service)
         var usages: [ServerUsage?] = []
@@ -108,7 +111,8 @@ struct BenchRun {
             throw Failure(error)
         }
         let settling = Instant.monotonic
-        let sums = try margins(&service, eventName)
+        var sums = try margins(&service, eventName)
+        sums -= earlier
         let settled = Instant.monotonic - settling
         let after = try metrics(&service)
         others?.stop()

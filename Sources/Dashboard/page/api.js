@@ -58,11 +58,13 @@ export function pretty(text) {
   return out.replace(/([{[])\s+([}\]])/g, "$1$2");
 }
 
-// A query string; absent values are left out.
+// A query string; absent values are left out, a list is the same name several times.
 export function query(values) {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
-    if (value !== undefined && value !== null && value !== "") search.set(name, value);
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== undefined && one !== null && one !== "") search.append(name, one);
+    }
   }
   const out = search.toString();
   return out ? "?" + out : "";

@@ -243,21 +243,6 @@ function points(now, before) {
   return h(isZero(by) ? "span.delta" : isNegative(by) ? "span.delta.bad" : "span.delta.good", text);
 }
 
-// Whether these replies are of one moment: events may arrive between two of them.
-export function sameTotals(replies) {
-  return replies.every((one) =>
-    one.totals.events === replies[0].totals.events &&
-    compare(one.totals.costAmount, replies[0].totals.costAmount) === 0
-  );
-}
-
-// Asks several questions until their totals are one; while events pour in they are as close as they get.
-export async function together(ask) {
-  let replies = await ask();
-  for (let again = 0; again < 2 && !sameTotals(replies); again += 1) replies = await ask();
-  return replies;
-}
-
 function bucketLabel(bucket, unit, zone, days) {
   const c = clock(bucket.at, zone);
   const text = minuteText(bucket.at, zone);

@@ -4,7 +4,7 @@ import { filters, get, patch, post } from "./api.js";
 import { divide, isZero } from "./decimal.js";
 import { announce, field, fill, formBox, h, problem, toast } from "./dom.js";
 import { count, money, moneyText } from "./figures.js";
-import { cards, marginOrder, nameColumns, personName, slot, sumColumns, together, trend } from "./common.js";
+import { cards, marginOrder, nameColumns, personName, slot, sumColumns, trend } from "./common.js";
 import { eventTable } from "./events.js";
 import { link, range, rangeBefore } from "./state.js";
 import { table } from "./table.js";
@@ -208,15 +208,14 @@ async function one(ctx) {
   const changes = ctx.name === "customers" ? [] : await priceChanges(ctx, id);
 
   async function load() {
-    const ask = (groupBy, extra) => get("margins", { groupBy, ...range(span), ...narrowed, ...extra }, signal);
-    const [before, whole, newest] = await Promise.all([
+    const also = kind.others.map((other) => GROUPS[other][0]);
+    const [steps, before, whole, newest] = await Promise.all([
+      get("margins", { groupBy: span.unit, also, ...range(span), ...narrowed }, signal),
       get("margins", { groupBy: span.unit, ...rangeBefore(span), ...narrowed }, signal),
       get("margins", { groupBy: "provider", ...range(span) }, signal),
       get("events", { ...narrowed, ...range(span), timezone: undefined, limit: 10 }, signal),
     ]);
-    const [steps, ...parts] = await together(() =>
-      Promise.all([ask(span.unit), ...kind.others.map((other) => ask(GROUPS[other][0]))])
-    );
+    const parts = steps.also;
     const totals = steps.totals;
     const per = (by) => (isZero(by) ? "\u2013" : money(divide(totals.costAmount, by, 12)));
     const part = isZero(whole.totals.costAmount) ? null : divide(totals.costAmount, whole.totals.costAmount, 6);

@@ -3,9 +3,14 @@
 import { change, grouped, isNegative, isZero, percent, places } from "./decimal.js";
 import { h, icon } from "./dom.js";
 
+// A dash for what there is nothing to show of, and in words for whoever listens.
+export function dash(words) {
+  return h("span.none", h("span", { "aria-hidden": "true" }, "\u2013"), h("span.sr", words));
+}
+
 // An amount in dollars, exact. `align`: places that the longest amount of its column has, so that points stand under points.
 export function money(value, align) {
-  if (value === undefined || value === null) return h("span.none", { "aria-label": "not known" }, "\u2013");
+  if (value === undefined || value === null) return dash("not known");
   const negative = isNegative(value);
   const shown = grouped(negative ? value.slice(1) : value, 2);
   const cut = shown.indexOf(".") + 3;
@@ -36,7 +41,7 @@ export function shortMoney(number) {
 }
 
 export function ratio(value) {
-  if (value === undefined || value === null) return h("span.none", { "aria-label": "not known" }, "\u2013");
+  if (value === undefined || value === null) return dash("not known");
   return h(isNegative(value) ? "span.negative" : "span", grouped(percent(value), 2), "%");
 }
 

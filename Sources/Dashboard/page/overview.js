@@ -5,7 +5,7 @@ import { filters, get, stream } from "./api.js";
 import { isZero } from "./decimal.js";
 import { announce, h, notice } from "./dom.js";
 import { count, moneyText } from "./figures.js";
-import { cards, marginOrder, nameColumns, slot, sumColumns, together, trend } from "./common.js";
+import { cards, marginOrder, nameColumns, slot, sumColumns, trend } from "./common.js";
 import { FILTERS, link, range, rangeBefore } from "./state.js";
 import { table } from "./table.js";
 import { firstSteps } from "./snippets.js";
@@ -26,11 +26,12 @@ export async function draw(ctx) {
   );
 
   async function load() {
-    const ask = (groupBy, extra) => get("margins", { groupBy, ...range(span), ...narrowed, ...extra }, signal);
-    const before = await get("margins", { groupBy: span.unit, ...rangeBefore(span), ...narrowed }, signal);
-    const [steps, byCustomer, byModel, byProvider] = await together(() =>
-      Promise.all([ask(span.unit), ask("customer"), ask("model,provider"), ask("provider")])
-    );
+    const also = ["customer", "model,provider", "provider"];
+    const [before, steps] = await Promise.all([
+      get("margins", { groupBy: span.unit, ...rangeBefore(span), ...narrowed }, signal),
+      get("margins", { groupBy: span.unit, also, ...range(span), ...narrowed }, signal),
+    ]);
+    const [byCustomer, byModel, byProvider] = steps.also;
     const totals = steps.totals;
     if (isZero(totals.events) && !FILTERS.some((f) => state[f.name])) {
       const ever = await get("margins", { groupBy: "month" }, signal);

@@ -80,7 +80,7 @@ const LANGUAGES = [
 // The snippets as tabs. `key`: one that was made just now, or nothing.
 export function snippets(key) {
   const bar = h("div.tabs", { role: "tablist", "aria-label": "Language" });
-  const code = h("pre", { tabindex: "0" }, h("code"));
+  const code = h("pre", { tabindex: "0", role: "group" }, h("code"));
   const panel = h(
     "div.snippet",
     { role: "tabpanel", id: "snippet" },

@@ -55,6 +55,9 @@ for (
 ) {
     if (!nameOf(element)) say("no name", element);
 }
+for (const element of document.querySelectorAll("span[aria-label], div[aria-label], p[aria-label], pre[aria-label]")) {
+    if (!element.getAttribute("role")) say("a name where none is read", element);
+}
 for (const element of document.querySelectorAll("[tabindex]")) if (element.tabIndex > 0) say("an order of its own", element);
 for (const element of all("a:not([href])")) say("a link without a target", element);
 for (const element of all("button button, a a, a button, button a")) say("a control in a control", element);
@@ -98,6 +101,14 @@ function light({ r, g, b }) {
 function contrast(a, b) {
     const [x, y] = [light(a), light(b)].sort((one, other) => other - one);
     return (x + 0.05) / (y + 0.05);
+}
+// Links within a text are known by more than their colour.
+for (const element of all("a[href]:not(.button):not(.tool)")) {
+    const around = element.parentElement;
+    const hasText = [...around.childNodes].some((one) => one.nodeType === Node.TEXT_NODE && one.data.trim());
+    const style = getComputedStyle(element);
+    if (!hasText || style.display !== "inline" || style.textDecorationLine.includes("underline")) continue;
+    if (contrast(parse(style.color), parse(getComputedStyle(around).color)) < 3) say("a link that only its colour shows", element);
 }
 let measured = 0;
 const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

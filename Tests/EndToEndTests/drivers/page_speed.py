@@ -51,7 +51,7 @@ DRAWN = """const [path, done] = arguments;
         const drawn = main.dataset.shown === wanted && [...document.querySelectorAll(".canvas")].every((one) => one.dataset.drawn);
         if (!drawn) return requestAnimationFrame(look);
         const asked = performance.getEntriesByType("resource").filter((one) => one.name.includes("/api/v1/client/"));
-        return done([performance.now() - began, asked.map((one) => one.name)]);
+        return done([performance.now() - began, asked.map((one) => [one.name, one.duration])]);
     };
     look();"""
 
@@ -100,9 +100,11 @@ class Arriving:
 def called(url):
     """A question as a person would name it."""
     parts = urllib.parse.urlsplit(url)
-    values = dict(urllib.parse.parse_qsl(parts.query))
+    values = {}
+    for key, value in urllib.parse.parse_qsl(parts.query):
+        values[key] = f"{values[key]}; {value}" if key in values else value
     name = re.sub(r"^/api/v1/client/", "", parts.path)
-    by = f" by {values['groupBy']}" if "groupBy" in values else ""
+    by = " by " + "; ".join(values[key] for key in ("groupBy", "also") if key in values) if "groupBy" in values else ""
     of = [k for k in ("customerReferenceId", "featureKey", "model") if k in values]
     return name + by + (f" of one {of[0]}" if of else "")
 
@@ -121,11 +123,14 @@ def looked_at(browser, rounds):
     pages, asked = {}, {}
     for turn in range(rounds + 1):
         for page in PAGES + LARGEST + PERIODS:
-            took, urls = browser.driver.execute_async_script(DRAWN, "/" + page)
+            took, questions = browser.driver.execute_async_script(DRAWN, "/" + page)
             # The first time its module is loaded, too: that is not what is measured.
             if turn > 0:
                 pages.setdefault(page, []).append(took)
-                asked[page] = urls
+                asked[page] = [url for url, _ in questions]
+                waited = max((duration for _, duration in questions), default=0)
+                if took > 400:
+                    say(f"{page}: {took:.0f} ms, of them {waited:.0f} ms for the slowest answer")
     return pages, asked
 
 
@@ -212,7 +217,8 @@ def main():
         if not options.fill:
             rest(daemon)
             measure(case, daemon, options)
-        daemon.stop()
+        # What waits to be folded into the books is written first.
+        daemon.stop(120)
     except Failure as failure:
         case.expect(False, str(failure))
     finally:
