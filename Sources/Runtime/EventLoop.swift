@@ -276,6 +276,7 @@ public final class EventLoop {
             journal.commit(batch)
         } else if let later = server.pointee.pipeline.pacedUntil {
             alarm.set(later)
+            rest(now.monotonic, until: later)
         }
         if !server.pointee.queries.isEmpty {
             let queries = server.pointee.queries
@@ -288,6 +289,16 @@ public final class EventLoop {
         // What was resumed while output went out may have more to say: turn again instead of sleeping on it.
         if hasLate || !server.pointee.dirty.isEmpty { uv_async_send(journalAsync) }
         if drainDeadline != 0, isDrained || now.monotonic > drainDeadline { finish(.clean) }
+    }
+
+    /// Lets events gather on their sockets while their batch waits anyway: each by itself would wake the loop.
+    private func rest(_ now: UInt64, until later: UInt64) {
+        let nap = UInt64(Limits.paceRestMicroseconds) * 1000
+        guard later > now + nap + nap / 2, !hasLate, drainDeadline == 0, server.pointee.dirty.isEmpty, server.pointee.queries.isEmpty else {
+            return
+        }
+        var time = timespec(tv_sec: 0, tv_nsec: Int(nap))
+        nanosleep(&time, nil)
     }
 
     private var isDrained: Bool { server.pointee.connectionCount == 0 && server.pointee.pipeline.isIdle }
