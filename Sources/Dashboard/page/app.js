@@ -114,6 +114,8 @@ async function render(moved = false) {
   }
   if (where.name === "sign-in" || !signedIn) return signIn();
   turn?.end();
+  // What floats over a page goes with it, by the back button too.
+  if (moved) for (const box of document.querySelectorAll("dialog")) box.remove();
   const page = where.page;
   document.body.className = "";
   for (const item of document.querySelectorAll("#nav a[data-page]")) {
