@@ -78,6 +78,9 @@ public struct DirectoryLock: ~Copyable {
 
     deinit { close(descriptor) }
 
+    /// Keeps it until the process has ended, with all its threads.
+    public consuming func keep() { discard self }
+
     /// Gives the lock up.
     public consuming func unlock() {}
 

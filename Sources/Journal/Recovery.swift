@@ -466,8 +466,7 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
     /// Writes the last batch again, and zeros after it. A batch in an earlier segment was durable before the tail's segment was
     /// begun.
     private mutating func rewriteEnd() throws(StorageError) {
-        // Behind the batch that the start began with nothing was written since, and all of it was durable then.
-        guard repairs, !isUntouched || !repairsDue.isEmpty else { return }
+        guard repairs else { return }
         let file = SegmentFormat.fileName(result.tail.segment)
         if let last, last.position.segment == result.tail.segment {
             let place = Int(last.position.offset)

@@ -95,7 +95,10 @@ extension Ledger {
         let cost = Int128(correction.costDelta)
         var unpriced = 0
         if correction.before.cost == nil { unpriced -= 1 }
-        if correction.after.cost == nil, correction.kind != .void { unpriced += 1 }
+        if correction.after.cost == nil, correction.kind != .void {
+            unpriced += 1
+            hasPricedAll = false
+        }
         let isVoid = correction.kind == .void
         totalCost += MoneyTotal(picodollars: cost)
         totalUnpriced = UInt64(max(0, Int64(totalUnpriced) + Int64(unpriced)))

@@ -15,6 +15,7 @@ extension Ledger {
         let book = fresh.usesLoaded || !fresh.own.isEmpty ? try PriceBook.make(fresh.texts) : builtIn
         shelf = fresh
         use(book)
+        if hasPricesToAnnounce() { hasPricedAll = false }
     }
 
     /// Whether the prices in force differ from those the journal names.

@@ -227,8 +227,9 @@ public final class EventLoop {
         // from the journal after the next start.
         guard end == .clean else { return end ?? .clean }
         journal.stop()
+        let patience = queryThread.beginStop()
         options.stopped(&server.pointee)
-        queryThread.stop()
+        queryThread.awaitStop(until: patience)
         return .clean
     }
 

@@ -125,15 +125,20 @@ final class QueryThread {
         uv_mutex_unlock(mutex)
     }
 
-    /// Lets the thread come to an end, and waits for it a moment when it has nothing else in hand: what it has not written out then is
-    /// folded again after the next start.
-    func stop() {
-        let end = uv_hrtime() + QueryThread.patience
+    /// Lets the thread come to an end. The result is until when to wait for that: not at all when it has something else in hand, and what
+    /// it has not written out is folded again after the next start.
+    func beginStop() -> UInt64 {
         uv_mutex_lock(mutex)
         defer { uv_mutex_unlock(mutex) }
         stopping = true
-        guard resting else { return }
+        guard resting else { return 0 }
         uv_cond_broadcast(condition)
+        return uv_hrtime() + QueryThread.patience
+    }
+
+    func awaitStop(until end: UInt64) {
+        uv_mutex_lock(mutex)
+        defer { uv_mutex_unlock(mutex) }
         while !stopped {
             let now = uv_hrtime()
             guard now < end else { return }

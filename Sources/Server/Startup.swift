@@ -45,19 +45,49 @@ public enum Startup {
         _ journal: S, keys folder: any Storage, checkpoint: any Storage, book: PriceBook, options: StartupOptions, newID: JournalID,
         wall: Timestamp, random: () -> UInt64, visit: (BatchInfo) throws -> Void = { _ in }
     ) throws(StartupError) -> StartedBooks {
+        let files = Files(journal: journal, keys: folder, checkpoint: checkpoint)
+        let attempt = Attempt(book: book, options: options, newID: newID, wall: wall, newSeed: random(), secret: random())
+        var isFromCheckpoint = false
+        do throws(StartupError) {
+            return try run(files, attempt, &isFromCheckpoint, visit)
+        } catch {
+            guard isFromCheckpoint, case .journal(.damage(_, _, .facts)) = error else { throw error }
+            // What follows does not go with what the checkpoint says: the journal is the one that is right.
+            Checkpoint.remove(checkpoint)
+            return try run(files, attempt, &isFromCheckpoint, visit)
+        }
+    }
+
+    private struct Files<S: Storage> {
+        let journal: S
+        let keys: any Storage
+        let checkpoint: any Storage
+    }
+
+    private struct Attempt {
+        let book: PriceBook
+        let options: StartupOptions
+        let newID: JournalID
+        let wall: Timestamp
+        let newSeed: UInt64
+        let secret: UInt64
+    }
+
+    private static func run<S: Storage>(
+        _ files: Files<S>, _ attempt: Attempt, _ isFromCheckpoint: inout Bool, _ visit: (BatchInfo) throws -> Void
+    ) throws(StartupError) -> StartedBooks {
+        let (journal, options) = (files.journal, attempt.options)
         let batches = JournalBatches(journal)
-        let id = try journalID(journal) ?? newID
-        let newSeed = random()
-        var keys = try open(folder, id, batches, Checkpoint.seed(checkpoint, journal: id) ?? newSeed)
+        let id = try journalID(journal) ?? attempt.newID
+        var keys = try open(files.keys, id, batches, Checkpoint.seed(files.checkpoint, journal: id) ?? attempt.newSeed)
         var complaints = keys.complaints.map { "keys: \($0); what it held comes from the journal" }
-        let secret = random()
-        var ledger = ledger(book, keys, secret, options)
+        var ledger = ledger(attempt.book, keys, attempt.secret, options)
         var window = DedupWindow(length: options.dedupWindow)
         var retention = RetentionPlan(length: options.journalRetention)
         var place: JournalPlace?
 
         var windows = [window, retention.clock]
-        switch Checkpoint.restore(checkpoint, into: &ledger, windows: &windows, journal: id, batches: batches) {
+        switch Checkpoint.restore(files.checkpoint, into: &ledger, windows: &windows, journal: id, batches: batches) {
         case .none: break
         case .restored(let found):
             place = found
@@ -67,15 +97,16 @@ public enum Startup {
             complaints.append("the checkpoint is not used: \(reason); the whole journal is read")
             if !untouched {
                 // The index took the files' filters along.
-                keys = try open(folder, id, batches, keys.seed)
-                ledger = Startup.ledger(book, keys, secret, options)
+                keys = try open(files.keys, id, batches, keys.seed)
+                ledger = Startup.ledger(attempt.book, keys, attempt.secret, options)
             }
         }
 
+        isFromCheckpoint = place != nil
         let recovered: RecoveredJournal
         var keyTrouble: StorageError?
         do throws(JournalError) {
-            recovered = try Recovery.run(journal, segmentBytes: options.segmentBytes, newID: newID, after: place) { info, body in
+            recovered = try Recovery.run(journal, segmentBytes: options.segmentBytes, newID: attempt.newID, after: place) { info, body in
                 try visit(info)
                 window.replayed(info.openedAt, at: info.position)
                 retention.replayed(info.openedAt, at: info.position)
@@ -96,10 +127,10 @@ public enum Startup {
             throw .journal(error)
         }
         keys.removeLeftOver()
-        Checkpoint.removeUnfinished(checkpoint)
-        window.started(wall)
-        retention.started(wall, recovered, segmentBytes: segmentBytes(journal))
+        window.started(attempt.wall)
+        retention.started(attempt.wall, recovered, segmentBytes: segmentBytes(journal))
         window.forget(before: retention.keptFrom)
+        ledger.dedup.expiredBefore = window.start()
         ledger.forgetResponses(before: retention.keptFrom)
         return StartedBooks(
             ledger: ledger, window: window, retention: retention, keys: keys, recovered: recovered, checkpoint: place,

@@ -56,7 +56,8 @@ enum Daemon {
         }
         StopRequest.watch()
         let status = serve(configuration, files, book, options, descriptors, notifier)
-        lock.unlock()
+        // Threads may still be at the files.
+        lock.keep()
         return status
     }
 
@@ -147,19 +148,26 @@ enum Daemon {
         }
         runtime.log = { Log.write($0) }
         // What the checkpoint spared the start is read behind it.
-        let checker = checkpoint.map { _ in JournalChecker(storage, checkpoints: checkpoints, segmentBytes: configuration.segmentBytes) }
+        let checker = JournalChecker(
+            storage, reads: checkpoint != nil, checkpoints: checkpoints, segmentBytes: configuration.segmentBytes)
+        var looks = 0
         runtime.host = { [state = configuration.state] in
+            // A second after the start, which has what it needed in use until then.
+            looks += 1
+            if looks == 3 { purser_release_start() }
             var figures = Host.figures(state)
-            figures.journalIsDamaged = checker?.found ?? false
+            figures.journalIsDamaged = checker.found
             return figures
         }
         runtime.stopped = { server in
-            guard checker?.found != true else { return }
+            guard !checker.found else { return }
             do throws(StorageError) {
                 _ = try server.saveCheckpoint(checkpoints, startedFrom: checkpoint, at: EventLoop.now)
             } catch {
                 tellUnsaved(error)
             }
+            // It may have been found while it was written.
+            if checker.found { Checkpoint.remove(checkpoints) }
         }
         runtime.savedBytes = { storage.savedBytes }
         runtime.ready = { server, addresses in
@@ -179,7 +187,6 @@ enum Daemon {
                     "limits", "purserd: at most \(descriptors.connections) connections: \(files) files may be open (ulimit -n)",
                     [("CONNECTIONS", "\(descriptors.connections)")])
             }
-            purser_release_start()
             Log.info(
                 "ready", "purserd \(Version.text) ready on \(places); state \(configuration.state); \(known)",
                 [("VERSION", Version.text), ("EVENTS", "\(recovered.events)"), ("PRICES", version)])
@@ -210,7 +217,7 @@ enum Daemon {
             durableEnd: recovered.tail.position
         ) { Books(state: state, storage: storage, journal: journal) }
         if let sealAfter = configuration.sealAfter { SegmentSealer(storage, after: sealAfter).start() }
-        checker?.start()
+        checker.start()
         // Behind it nothing is waited for: sealing, checking, the books and the files of keys may end at any moment.
         switch loop.run() {
         case .clean:

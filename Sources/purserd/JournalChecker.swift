@@ -13,6 +13,7 @@ import Synchronization
 
 final class JournalChecker: Sendable {
     private let files: JournalFiles
+    private let reads: Bool
     private let checkpoints: FileStorage
     private let segmentBytes: Int
     private let isDamaged = Atomic<Bool>(false)
@@ -20,8 +21,10 @@ final class JournalChecker: Sendable {
     /// Whether damage was found.
     var found: Bool { isDamaged.load(ordering: .acquiring) }
 
-    init(_ files: JournalFiles, checkpoints: FileStorage, segmentBytes: Int) {
+    /// `reads`: the journal was not read by the start. Otherwise only the next checkpoint's file is made ready.
+    init(_ files: JournalFiles, reads: Bool, checkpoints: FileStorage, segmentBytes: Int) {
         self.files = files
+        self.reads = reads
         self.checkpoints = checkpoints
         self.segmentBytes = segmentBytes
     }
@@ -41,7 +44,9 @@ final class JournalChecker: Sendable {
 
     private func run() {
         SegmentSealer.beIdle("check")
-        for _ in 0..<3 {
+        Checkpoint.prepare(checkpoints)
+        guard reads else { return }
+        for _ in 0..<100 {
             do throws(JournalError) {
                 _ = try Recovery.run(files, segmentBytes: segmentBytes, repairs: false) { _, _ in }
                 return
@@ -49,13 +54,14 @@ final class JournalChecker: Sendable {
                 switch error {
                 case .storage(let cause) where cause.errno == ENOENT:
                     // Segments were dropped or sealed meanwhile.
-                    sleep(1)
+                    sleep(3)
                 case .storage(let cause):
                     return Log.warning("check", "journal: \(cause.file) cannot be read: \(String(cString: strerror(cause.errno)))")
                 case .damage, .unsupported, .visitor: return tell(error)
                 }
             }
         }
+        Log.warning("check", "journal: what was written before the start could not be looked at: its files change too often")
     }
 
     private func tell(_ error: JournalError) {

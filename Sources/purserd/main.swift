@@ -26,5 +26,6 @@ case .success(let options):
     let notifier = ServiceNotifier()
     let status = Daemon.run(options, notifier)
     status.tell(notifier)
-    exit(status.rawValue)
+    // Threads that are left are not waited for, as the destructors of libraries would.
+    purser_end(status.rawValue)
 }

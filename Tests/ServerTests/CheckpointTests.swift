@@ -203,6 +203,26 @@ private struct DiskFacts: FactSource {
         #expect(try state.start().checkpoint == nil)
     }
 
+    @Test func aCheckpointInASegmentThatIsCondensedMeanwhileIsNotUsed() throws {
+        let state = try checkpointed(try busyHost())
+        // The condensed file counts, and the segment it stands for is not removed yet: what is in it does not matter here.
+        let name = CondensedRange(first: 1, last: 1).fileName
+        let batches = JournalBatches(MemoryDisk(state.journal.files.merging([name: []]) { old, _ in old }))
+        var place: JournalPosition?
+        _ = try Recovery.run(state.journal, segmentBytes: Host.segmentBytes, repairs: false) { info, _ in place = info.position }
+        let position = try #require(place)
+        #expect(try JournalBatches(state.journal).batch(at: position) != nil)
+        #expect(try batches.batch(at: position) == nil)
+    }
+
+    @Test func aCheckpointThatCannotBeWrittenTakesNoRoom() throws {
+        let host = try busyHost()
+        let state = MemoryDisk()
+        state.fill(true)
+        #expect(throws: StorageError.self) { try host.server.saveCheckpoint(state, startedFrom: nil, at: host.now.wall) }
+        #expect(state.files.values.allSatisfy { $0.isEmpty })
+    }
+
     @Test func whatIsNotDurableIsInNoCheckpoint() throws {
         let host = try busyHost()
         let state = MemoryDisk()

@@ -65,6 +65,8 @@ void purser_release_start(void);
 void purser_give_back(void *start, size_t bytes);
 /// Gives free memory of the heaps back.
 void purser_trim(void);
+/// Ends the process at once, whatever its threads are at: what the kernel holds for it, locks among it, goes when the last of them is gone.
+void purser_end(int status) __attribute__((noreturn));
 
 #ifdef __cplusplus
 }

@@ -17,24 +17,42 @@ public enum Checkpoint {
     public static func write(
         _ storage: any Storage, _ ledger: borrowing Ledger, windows: [DedupWindow], after place: JournalPlace, at wall: Timestamp
     ) throws(StorageError) -> Int {
-        var header = CheckpointHeader(place, seed: ledger.fingerprintSeed)
-        header.strings = UInt32(clamping: ledger.strings.count)
-        header.accounts = UInt32(clamping: ledger.accounts.count)
-        var writer = try CheckpointWriter(storage, header)
-        for window in windows { try writer.add { $0.append(.window) { window.save(to: &$0, at: wall) } } }
-        try ledger.save(to: &writer, segment: place.batch.segment)
-        return try writer.finish()
+        do throws(StorageError) {
+            var header = CheckpointHeader(place, seed: ledger.fingerprintSeed)
+            header.strings = UInt32(clamping: ledger.strings.count)
+            header.accounts = UInt32(clamping: ledger.accounts.count)
+            var writer = try CheckpointWriter(storage, header)
+            for window in windows { try writer.add { $0.append(.window) { window.save(to: &$0, at: wall) } } }
+            try ledger.save(to: &writer, segment: place.batch.segment)
+            return try writer.finish()
+        } catch {
+            // Room for the journal is worth more than what there is of it.
+            prepare(storage)
+            throw error
+        }
     }
 
-    /// Removes what an attempt left that was not finished; best effort.
-    public static func removeUnfinished(_ storage: any Storage) { remove(CheckpointWriter.newFile, storage) }
+    /// Makes an empty file that the next one is written into, or takes away what an attempt left there; best effort.
+    public static func prepare(_ storage: any Storage) {
+        do throws(StorageError) {
+            if try storage.list().contains(CheckpointWriter.newFile) {
+                try storage.truncate(CheckpointWriter.newFile, to: 0)
+            } else {
+                try storage.createZeroed(CheckpointWriter.newFile, size: 0)
+            }
+        } catch {
+            // It is made when it is needed.
+        }
+    }
 
     /// The next start reads the whole journal; best effort.
     public static func remove(_ storage: any Storage) { remove(file, storage) }
 
     private static func remove(_ file: String, _ storage: any Storage) {
         do throws(StorageError) {
-            if try storage.list().contains(file) { try storage.remove(file) }
+            guard try storage.list().contains(file) else { return }
+            try storage.remove(file)
+            try storage.syncDirectory()
         } catch {
             // What stays is looked at by the next start, and replaced.
         }
@@ -74,7 +92,7 @@ public enum Checkpoint {
             guard let batch = try batches.batch(at: place.batch), batch.crc == place.crc else { throw CheckpointFault.otherBatch }
             untouched = false
             // Each takes more than eight bytes of the file.
-            let most = Int(clamping: reader.header.fileBytes / 8)
+            let most = min(Int(clamping: reader.header.fileBytes / 8), Limits.internedStrings)
             ledger.reserve(strings: min(Int(reader.header.strings), most), accounts: min(Int(reader.header.accounts), most))
             var restoring = Restoring(place: place, end: batch.end)
             while let records = try reader.next() {
@@ -84,7 +102,10 @@ public enum Checkpoint {
                 }
                 guard !facts.failed else { throw CheckpointFault.record }
             }
-            guard restoring.isComplete, ledger.isSound else { throw CheckpointFault.record }
+            guard batches.nextSequence(after: place.batch).map({ $0 == ledger.nextSequence }) ?? true else {
+                throw CheckpointFault.otherBatch
+            }
+            guard restoring.isComplete, restoring.windows == windows.count, ledger.isSound else { throw CheckpointFault.record }
             return .restored(place)
         } catch let fault as CheckpointFault {
             return .refused(fault.rawValue, untouched: untouched)
@@ -97,8 +118,15 @@ public enum Checkpoint {
         _ record: Fact, into ledger: inout Ledger, _ windows: inout [DedupWindow], _ restoring: inout Restoring
     ) -> CheckpointFault? {
         guard record.rawType == CheckpointRecord.window.rawValue else { return ledger.restore(record, &restoring) }
-        guard restoring.windows < windows.count, windows[restoring.windows].restore(record.payload) else { return .record }
-        if restoring.windows == 0 { ledger.dedup.expiredBefore = windows[0].start() }
+        guard restoring.windows < windows.count, !restoring.hasBegun, windows[restoring.windows].restore(record.payload) else {
+            return .record
+        }
+        if restoring.windows == 0 {
+            ledger.dedup.expiredBefore = windows[0].start()
+        } else {
+            // Events that were held back may stay when the retention has become longer.
+            windows[restoring.windows].reached = .start
+        }
         restoring.windows += 1
         return nil
     }
@@ -132,6 +160,8 @@ struct Restoring {
     /// Where the batch ends.
     let end: JournalPosition
     var windows = 0
+    /// A record behind the windows was read.
+    var hasBegun = false
     var isComplete = false
 }
 
@@ -155,8 +185,22 @@ extension ByteWriter {
 }
 
 extension ByteReader {
+    /// A sum, which has room above and below: what is added to it later does not overflow.
     mutating func wide() -> Int128 {
         let low = integer(UInt64.self)
-        return Int128(integer(Int64.self)) << 64 | Int128(low)
+        let value = Int128(integer(Int64.self)) << 64 | Int128(low)
+        if value.magnitude >> 120 != 0 { fail() }
+        return value
+    }
+
+    /// A count, which has room above.
+    mutating func count() -> UInt64 { bounded(varint()) }
+
+    /// The same in eight bytes.
+    mutating func fixedCount() -> UInt64 { bounded(integer(UInt64.self)) }
+
+    private mutating func bounded(_ value: UInt64) -> UInt64 {
+        if value > UInt64(Int64.max) / 2 { fail() }
+        return value
     }
 }

@@ -117,8 +117,12 @@ struct CheckpointWriter: ~Copyable {
         self.storage = storage
         self.header = header
         crc = header.frameSeed
-        if try storage.list().contains(CheckpointWriter.newFile) { try storage.remove(CheckpointWriter.newFile) }
-        try storage.createZeroed(CheckpointWriter.newFile, size: 0)
+        // Making a file durable takes longer than filling it, so one is kept ready (`Checkpoint.prepare`).
+        if try storage.list().contains(CheckpointWriter.newFile) {
+            try storage.truncate(CheckpointWriter.newFile, to: 0)
+        } else {
+            try storage.createZeroed(CheckpointWriter.newFile, size: 0)
+        }
         beginFrame()
     }
 

@@ -111,6 +111,7 @@ extension Ledger {
     /// Takes up one record; the result is why it cannot be.
     mutating func restore(_ record: Fact, _ restoring: inout Restoring) -> CheckpointFault? {
         guard !restoring.isComplete else { return .record }
+        restoring.hasBegun = true
         if let type = record.type { return restore(type, record.payload) ? nil : .record }
         var reader = ByteReader(record.payload)
         var isGood = false
@@ -171,8 +172,8 @@ extension Ledger {
         else { return false }
         let row = row(of: StringID(reference))
         row.pointee.registered = reader.byte() == 1
-        row.pointee.events = reader.varint()
-        row.pointee.unpriced = reader.varint()
+        row.pointee.events = reader.count()
+        row.pointee.unpriced = reader.count()
         row.pointee.cost = reader.wide()
         row.pointee.revenue = reader.wide()
         return true
@@ -189,8 +190,8 @@ extension Ledger {
             runs[last].endedAt = endedAt
         }
         runs[last].reversedBy = UInt32(clamping: reader.varint())
-        runs[last].events = reader.varint()
-        runs[last].newlyPriced = reader.varint()
+        runs[last].events = reader.count()
+        runs[last].newlyPriced = reader.count()
         runs[last].before = MoneyTotal(picodollars: reader.wide())
         runs[last].after = MoneyTotal(picodollars: reader.wide())
         return true
@@ -201,8 +202,8 @@ extension Ledger {
         let sequence = reader.integer(UInt64.self)
         guard sequence >= 1, sequence < .max else { return false }
         continueSequences(at: sequence)
-        totalEvents = reader.integer(UInt64.self)
-        totalUnpriced = reader.integer(UInt64.self)
+        totalEvents = reader.fixedCount()
+        totalUnpriced = reader.fixedCount()
         totalCost = MoneyTotal(picodollars: reader.wide())
         totalRevenue = MoneyTotal(picodollars: reader.wide())
         return true
@@ -267,10 +268,15 @@ extension DedupIndex {
     /// Keys of the next table; those that a file has already are left out.
     mutating func restoreKeys(_ reader: inout ByteReader, before end: JournalPosition) -> Bool {
         guard reader.remaining % 16 == 0 else { return false }
+        var isFirst = true
+        let count = reader.remaining / 16
         while !reader.atEnd {
             let fingerprint = reader.integer(UInt64.self)
             let position = JournalPosition(raw: reader.integer(UInt64.self))
             guard position.raw != 0, position < end else { return false }
+            // A record has keys of one shard.
+            if isFirst { hot.reserve(count, shardOf: fingerprint) }
+            isFirst = false
             if !covers(position) { hot.insert(fingerprint, position, expiredBefore: expiredBefore.raw) }
         }
         return true
@@ -319,7 +325,7 @@ extension DedupWindow {
         while !reader.atEnd {
             let mark = Mark(at: reader.integer(Int64.self), position: JournalPosition(raw: reader.integer(UInt64.self)))
             if let last = marks.last, mark.at < last.at || mark.position < last.position { return false }
-            guard mark.at <= clock else { return false }
+            guard mark.at >= 0, mark.at <= clock else { return false }
             marks.append(mark)
         }
         return true

@@ -13,6 +13,12 @@ public import Journal
 public protocol BatchSource: Sendable {
     /// The checksum of the batch at `position` and the place after it; nil when no batch stands there.
     func batch(at position: JournalPosition) throws(StorageError) -> (crc: UInt32, end: JournalPosition)?
+    /// Sequence of the first event after the batch at `position`; nil when that is not known.
+    func nextSequence(after position: JournalPosition) -> UInt64?
+}
+
+extension BatchSource {
+    public func nextSequence(after position: JournalPosition) -> UInt64? { nil }
 }
 
 /// The batches of a journal's segments.
@@ -21,6 +27,8 @@ public struct JournalBatches<S: Storage>: BatchSource {
     public init(_ storage: S) { self.storage = storage }
 
     public func batch(at position: JournalPosition) throws(StorageError) -> (crc: UInt32, end: JournalPosition)? {
+        // A segment that is condensed and not removed yet is no part of the journal any more.
+        guard try !CondensedRange.all(in: storage.list()).contains(where: { $0.covers(position.segment) }) else { return nil }
         var reader = JournalReader(storage)
         do throws(JournalError) {
             guard let info = try reader.readHeader(at: position), info.position == position else { return nil }
@@ -29,6 +37,14 @@ public struct JournalBatches<S: Storage>: BatchSource {
             guard case .storage(let cause) = error, cause.errno != 2 else { return nil }
             throw cause
         }
+    }
+}
+
+extension JournalBatches {
+    public func nextSequence(after position: JournalPosition) -> UInt64? {
+        var reader = JournalReader(storage)
+        guard let info = try? reader.readHeader(at: position) else { return nil }
+        return info.nextSequence
     }
 }
 

@@ -97,6 +97,17 @@ struct KeyTable: ~Copyable {
         }
     }
 
+    /// Makes room in the shard of a fingerprint for so many entries, if it is empty: it then need not grow while they are added.
+    mutating func reserve(_ count: Int, shardOf fingerprint: UInt64) {
+        let shard = shards + Int(truncatingIfNeeded: fingerprint >> 56)
+        guard shard.pointee.used == 0 else { return }
+        var capacity = 16
+        while capacity * 3 < (count + 1) * 4 { capacity *= 2 }
+        guard capacity > shard.pointee.capacity else { return }
+        shard.pointee.entries.deallocate()
+        shard.pointee = KeyTable.shard(capacity: capacity)
+    }
+
     /// Adds an entry; the caller has made sure that the key is not there.
     @inline(__always)
     mutating func insert(_ fingerprint: UInt64, _ position: JournalPosition, expiredBefore: UInt64) {
