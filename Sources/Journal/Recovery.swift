@@ -104,9 +104,9 @@ private struct RecoveryPass<S: Storage>: ~Copyable {
     /// The batch that the start began with is the last one so far.
     private var isUntouched: Bool { begins && result.batches == 0 }
     private var begins = false
-    /// What is looked at behind such a batch, and of a segment that is not begun: more than the longest batch. Were the journal to go on
-    /// behind so many zeros, they would have been batches that were acknowledged; whoever reads the journal whole finds that.
-    private var near: Int { SegmentFormat.headerBytes + 2 * Limits.batchBytes }
+    /// What is looked at behind such a batch, and of a segment that is not begun: as far as the longest batch reaches. Were the journal to
+    /// go on behind so many zeros, those would have been batches that were acknowledged; whoever reads the journal whole finds that.
+    private var near: Int { SegmentFormat.headerBytes + Limits.batchBytes }
 
     init(_ storage: S, segmentBytes: Int, repairs: Bool, newID: JournalID) {
         self.storage = storage

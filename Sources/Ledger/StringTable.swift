@@ -59,10 +59,14 @@ public struct StringTable: ~Copyable {
         return UnsafeRawBufferPointer(start: text.base + Int(slot.offset), count: Int(slot.length))
     }
 
-    /// The segment that last defined a string; nil when the number is not known.
-    func segment(of id: StringID) -> UInt32? {
-        guard Int(id) < slotCapacity, slotOf[Int(id)] != .max else { return nil }
-        return slots[Int(slotOf[Int(id)])].segment
+    /// Hands out number, text and the segment that last defined it of each string, in the order of the slots: who goes through them by
+    /// number, or makes a table from them in another order, waits for the memory at each.
+    func forEach<E>(_ body: (StringID, UnsafeRawBufferPointer, UInt32) throws(E) -> Void) throws(E) {
+        for index in 0...mask where slots[index].id != 0 {
+            let slot = slots[index]
+            let bytes = UnsafeRawBufferPointer(start: text.base + Int(slot.offset), count: Int(slot.length))
+            try body(slot.id, bytes, slot.segment)
+        }
     }
 
     /// The number of a string; `noString` when it is not known.

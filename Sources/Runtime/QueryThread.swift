@@ -146,7 +146,7 @@ final class QueryThread {
         }
     }
 
-    private static let patience: UInt64 = 50_000_000
+    private static let patience: UInt64 = 25_000_000
 
     private static let pace: UInt64 = 50_000_000
     /// Queries that are answered between two looks at who else asks.

@@ -17,20 +17,22 @@ enum Daemon {
     static func run(_ options: CommandLineOptions, _ notifier: ServiceNotifier) -> ExitStatus {
         let configuration: Configuration
         let files: [PriceTexts.Text]
-        let book: PriceBook
+        let prices: PriceReader
         do throws(ConfigurationError) {
             configuration = try Configuration.load(options)
             files = try Prices.files(configuration)
-            book = try Prices.book(files)
+            prices = PriceReader(files)
+            // What the operator wrote is looked at before anything is touched.
+            if !files.isEmpty { _ = try prices.book() }
+            if options.check {
+                let book = try prices.book()
+                print("configuration ok; prices \(book.version), \(book.rowCount) rows")
+                return .clean
+            }
         } catch {
             Log.error("configuration", "purserd: \(error.text)")
             return .usage
         }
-        if options.check {
-            print("configuration ok; prices \(book.version), \(book.rowCount) rows")
-            return .clean
-        }
-
         let lock: DirectoryLock
         do {
             try FileStorage.makeStateDirectory(configuration.state)
@@ -55,14 +57,14 @@ enum Daemon {
             return .usage
         }
         StopRequest.watch()
-        let status = serve(configuration, files, book, options, descriptors, notifier)
+        let status = serve(configuration, files, prices, options, descriptors, notifier)
         // Threads may still be at the files.
         lock.keep()
         return status
     }
 
     private static func serve(
-        _ configuration: Configuration, _ files: [PriceTexts.Text], _ book: PriceBook, _ options: CommandLineOptions,
+        _ configuration: Configuration, _ files: [PriceTexts.Text], _ prices: PriceReader, _ options: CommandLineOptions,
         _ descriptors: DescriptorLimit, _ notifier: ServiceNotifier
     ) -> ExitStatus {
         var progress = StartProgress(notifier)
@@ -77,8 +79,8 @@ enum Daemon {
         do throws(StartupError) {
             books = try Startup.run(
                 storage, keys: FileStorage(directory: FileStorage.keysDirectory(of: configuration.state)), checkpoint: checkpoints,
-                book: book,
-                options: startup, newID: .random(), wall: EventLoop.now, random: SystemRandom.next
+                book: Prices.none, options: startup, newID: .random(), wall: EventLoop.now,
+                random: SystemRandom.next
             ) { info in
                 if StopRequest.isThere { stopEarly(notifier) }
                 progress.read(info.position)
@@ -87,6 +89,11 @@ enum Daemon {
             return failed(error, configuration)
         }
         for complaint in books.complaints { Log.warning("state", complaint) }
+        let book: PriceBook
+        do throws(ConfigurationError) { book = try prices.book() } catch {
+            Log.error("configuration", "purserd: \(error.text)")
+            return .usage
+        }
         do throws(PriceBookError) {
             try books.ledger.usePrices(files: files, builtIn: book)
         } catch {

@@ -28,7 +28,7 @@ final class Committer: BatchCommitter {
 
 /// The projection, for the query thread. Without a usable file every query says so, nothing else is affected, and it is tried again.
 final class Books: QueryEngine {
-    private static let retryNanoseconds: UInt64 = 1_000_000_000
+    private static let retryNanoseconds: UInt64 = 200_000_000
 
     private let path: String
     private let storage: JournalFiles

@@ -66,7 +66,8 @@ private func picture(_ books: borrowing StartedBooks) throws -> [String] {
         }
         at += 8 + length
     }
-    return lines
+    // Strings come in the order of their hashes, and tables may have other sizes.
+    return lines.sorted()
 }
 
 /// A daemon with events of several customers, keys of the API, customers, prices, kept replies and more keys than memory takes.

@@ -204,3 +204,6 @@ extension ByteReader {
         return value
     }
 }
+
+/// Bytes of a number as a varint.
+func varintBytes(_ value: UInt64) -> Int { max(1, (70 - value.leadingZeroBitCount) / 7) }

@@ -13,13 +13,14 @@ extension Ledger {
     /// `segment` holds the last batch that counts.
     borrowing func save(to writer: inout CheckpointWriter, segment: UInt32) throws(StorageError) {
         var payload = ByteWriter(capacity: 1024)
-        for id in 1..<max(strings.nextID, 1) {
-            guard let definedIn = strings.segment(of: id) else { continue }
-            payload.reset()
-            payload.append(definedIn == segment ? UInt8(1) : 0)
-            payload.append(varint: UInt64(id))
-            payload.append(bytes: strings.text(of: id))
-            try writer.add { $0.append(.string, payload.bytes) }
+        try strings.forEach { (id, text, definedIn) throws(StorageError) in
+            try writer.add {
+                $0.append(CheckpointRecord.string.rawValue)
+                $0.append(varint: UInt64(1 + varintBytes(UInt64(id)) + text.count))
+                $0.append(definedIn == segment ? UInt8(1) : 0)
+                $0.append(varint: UInt64(id))
+                $0.append(bytes: text)
+            }
         }
         for index in 0..<accounts.count {
             let row = accounts.rows[index]

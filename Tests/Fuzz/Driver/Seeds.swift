@@ -177,7 +177,89 @@ private func keySeeds(_ folder: String) throws {
     }
 }
 
+private let seedTime = Timestamp(nanoseconds: 1_790_000_000_000_000_000)
+
+/// Records of a checkpoint: next to nothing, and some of each kind.
+private func checkpointSeeds(_ folder: String) throws {
+    func records(_ isFull: Bool) throws -> [UInt8] {
+        var output = ByteWriter(capacity: 4096)
+        var window = DedupWindow(length: 1 << 50)
+        window.passed(1, end: JournalPosition(segment: 1, offset: 4096))
+        window.passed(1 << 48, end: JournalPosition(segment: 2, offset: 4096))
+        for _ in 0..<2 { output.append(.window) { window.save(to: &$0, at: seedTime) } }
+        if isFull {
+            for (id, text) in [(1, "customer"), (2, "call"), (3, "model")] {
+                output.append(.string) {
+                    $0.append(id == 2 ? UInt8(1) : 0)
+                    $0.append(varint: UInt64(id))
+                    $0.append(string: text)
+                }
+            }
+            output.append(.account) {
+                $0.append(varint: 1)
+                $0.append(UInt8(1))
+                $0.append(varint: 5)
+                $0.append(varint: 1)
+                $0.append(wide: 123_456)
+                $0.append(wide: -7)
+            }
+            var key = KeyFact(operation: .created, id: 1, at: seedTime)
+            key.digest = [UInt8](repeating: 7, count: 32)
+            key.hint = Array("sk_live_…0000".utf8)
+            key.scopes = KeyScope.all
+            output.append(key)
+            output.append(KeyFact(operation: .revoked, id: 1, at: seedTime))
+            var price = OwnPriceFact(operation: .set, at: seedTime, id: Array("x".utf8))
+            price.text = Array("[[price]]\nid = \"x\"\nmodel = \"m\"\nrates = { input = \"3/M\" }\n".utf8)
+            output.append(price)
+            var run = RunFact(operation: .begun, id: 1, at: seedTime)
+            run.filter = Array("{}".utf8)
+            output.append(run)
+            output.append(.run) {
+                $0.append(littleEndian: JournalPosition(segment: 2, offset: 5000).raw)
+                $0.append(littleEndian: JournalPosition(segment: 2, offset: 6000).raw)
+                $0.append(littleEndian: seedTime.nanoseconds)
+                $0.append(varint: 0)
+                $0.append(varint: 2)
+                $0.append(varint: 1)
+                $0.append(wide: 10)
+                $0.append(wide: 20)
+            }
+            output.append(.response) {
+                $0.append(littleEndian: UInt64(99))
+                $0.append(littleEndian: JournalPosition(segment: 2, offset: 7000).raw)
+                $0.append(littleEndian: seedTime.nanoseconds)
+            }
+        }
+        for isSealed in isFull ? [true, false] : [false] {
+            let segment: UInt32 = isSealed ? 1 : 2
+            output.append(.keys) {
+                for n in 0..<3 as Range<UInt64> {
+                    $0.append(littleEndian: n << 56 | 5)
+                    $0.append(littleEndian: JournalPosition(segment: segment, offset: 4200).raw + n)
+                }
+            }
+            output.append(.table) {
+                $0.append(isSealed ? UInt8(1) : 0)
+                $0.append(littleEndian: isSealed || !isFull ? 0 : JournalPosition(segment: 2, offset: 4096).raw)
+                $0.append(littleEndian: JournalPosition(segment: segment + 1, offset: 4096).raw)
+                $0.append(littleEndian: JournalPosition(segment: segment, offset: 4096).raw)
+            }
+        }
+        output.append(.totals) {
+            $0.append(UInt8(1))
+            for count in [6, 5, 1] as [UInt64] { $0.append(littleEndian: count) }
+            $0.append(wide: 123_456)
+            $0.append(wide: -7)
+        }
+        return output.array
+    }
+    write(try records(false), "\(folder)/checkpoint/small")
+    write(try records(true), "\(folder)/checkpoint/all")
+}
+
 func writeSeeds(to folder: String) throws {
     try journalSeeds(folder)
     try keySeeds(folder)
+    try checkpointSeeds(folder)
 }

@@ -28,7 +28,7 @@ struct FuzzEntry: Sendable {
         self.repair = repair
     }
 
-    static let all: [FuzzEntry] = [frame, http, json, record, recovery, keys, config, catalogue, query, usage]
+    static let all: [FuzzEntry] = [frame, http, json, record, recovery, keys, checkpoint, config, catalogue, query, usage]
 
     static func named(_ name: String) -> FuzzEntry? { (all + [canary]).first { $0.name == name } }
 
