@@ -106,8 +106,6 @@ public enum Limits {
     public static let batchBytes = 4 * 1024 * 1024
     /// From the beginning of a commit of less than `paceBytes` to that of the next, while events keep coming.
     public static let paceMicroseconds = 1000
-    /// While a batch waits for company nobody is read from for so long at a time: one look then finds what would have been several.
-    public static let paceRestMicroseconds = 200
     public static let paceBytes = 32 * 1024
     /// No event fact, with the definitions of its names, is larger; batches and segments keep this much in hand.
     public static let largestEventBytes = 64 * 1024

@@ -136,6 +136,8 @@ public final class EventLoop {
     private var lastSweep: UInt64 = 0
     private var lastRetry: UInt64 = 0
     private var lastDisk: UInt64 = 0
+    private var lastTrim: UInt64 = 0
+    private var trimsLeft = 0
     var periodicDue: UInt64 = 0
     var periodicIsRunning = false
 
@@ -277,7 +279,6 @@ public final class EventLoop {
             journal.commit(batch)
         } else if let later = server.pointee.pipeline.pacedUntil {
             alarm.set(later)
-            rest(now.monotonic, until: later)
         }
         if !server.pointee.queries.isEmpty {
             let queries = server.pointee.queries
@@ -290,16 +291,6 @@ public final class EventLoop {
         // What was resumed while output went out may have more to say: turn again instead of sleeping on it.
         if hasLate || !server.pointee.dirty.isEmpty { uv_async_send(journalAsync) }
         if drainDeadline != 0, isDrained || now.monotonic > drainDeadline { finish(.clean) }
-    }
-
-    /// Lets events gather on their sockets while their batch waits anyway: each by itself would wake the loop.
-    private func rest(_ now: UInt64, until later: UInt64) {
-        let nap = UInt64(Limits.paceRestMicroseconds) * 1000
-        guard later > now + nap + nap / 2, !hasLate, drainDeadline == 0, server.pointee.dirty.isEmpty, server.pointee.queries.isEmpty else {
-            return
-        }
-        var time = timespec(tv_sec: 0, tv_nsec: Int(nap))
-        nanosleep(&time, nil)
     }
 
     private var isDrained: Bool { server.pointee.connectionCount == 0 && server.pointee.pipeline.isIdle }
@@ -369,7 +360,7 @@ public final class EventLoop {
             lastDisk = now.monotonic
             server.pointee.recordDisk(free: disk.free, total: disk.total)
         }
-        if server.pointee.afterBurst(at: now.monotonic, { purser_give_back($0, $1) }) { purser_trim() }
+        giveBack(now.monotonic)
         server.pointee.watch(at: now)
         for notice in server.pointee.takeNotices() {
             let fields = notice.requestID.map { [(name: "REQUEST_ID", value: $0)] } ?? []
@@ -384,6 +375,19 @@ public final class EventLoop {
             lateBy = now.monotonic
             hasLate = true
         }
+    }
+
+    /// Gives back what a burst needed, once it is over: the buffers, and what the books and the files of keys let go of in the seconds
+    /// after.
+    private func giveBack(_ now: UInt64) {
+        if server.pointee.afterBurst(at: now, { purser_give_back($0, $1) }) {
+            trimsLeft = 4
+            lastTrim = 0
+        }
+        guard trimsLeft > 0, now - lastTrim > 1_000_000_000 else { return }
+        trimsLeft -= 1
+        lastTrim = now
+        purser_trim()
     }
 
     /// Milliseconds between two ticks: often when there are many peers, so that each has few to look at.

@@ -161,7 +161,7 @@ enum Daemon {
         runtime.host = { [state = configuration.state] in
             // A second after the start, which has what it needed in use until then.
             looks += 1
-            if looks == 3 { purser_release_start() }
+            if looks == 2 { purser_release_start() }
             var figures = Host.figures(state)
             figures.journalIsDamaged = checker.found
             return figures
