@@ -294,6 +294,8 @@ extension DedupIndex {
             return nil
         }
         guard hot.count > 0 else {
+            // Its keys are in files, or have left the window.
+            guard to <= max(hotFrom, expiredBefore) else { return .record }
             skipTables(to: to)
             return nil
         }
