@@ -275,6 +275,7 @@ class Daemon:
 
     def end(self):
         if self.process.poll() is None:
+            pid = self.process.pid
             try:
                 pid = self.pid
                 if pid != self.process.pid:
@@ -282,6 +283,11 @@ class Daemon:
             except OSError:
                 pass
             self.process.kill()
+            if pid != self.process.pid:
+                # It holds the lock of its directory until the last of its threads has had its turn to end.
+                end = time.monotonic() + 10
+                while os.path.exists(f"/proc/{pid}") and time.monotonic() < end:
+                    time.sleep(0.01)
         self.process.wait()
 
     def again(self, **options):
