@@ -167,13 +167,7 @@ extension Projection {
         json.append(",\"match\":\"")
         json.append(found.match.name)
         json.append("\",\"unpricedReason\":")
-        if found.entry >= 0 {
-            json.append("null")
-        } else {
-            json.append(0x22)
-            json.append(found.unpriced.name)
-            json.append(0x22)
-        }
+        append(reasonOf: found, to: &json)
         json.append(",\"changes\":[")
         for (place, change) in steps.enumerated() {
             if place > 0 { json.append(0x2C) }
@@ -308,16 +302,18 @@ extension Projection {
         json.append(",\"events\":")
         json.append(integer: one.events)
         json.append(",\"reason\":")
-        if found.entry >= 0 {
-            json.append("null")
-        } else {
-            json.append(0x22)
-            json.append(found.unpriced.name)
-            json.append(0x22)
-        }
+        append(reasonOf: found, to: &json)
         json.append(",\"hasPrice\":")
         json.append(found.entry >= 0)
         json.append(0x7D)
+    }
+
+    /// Why nothing is priced by it; null when something is.
+    private func append(reasonOf found: Resolution, to json: inout ByteWriter) {
+        guard found.entry < 0 else { return json.append("null") }
+        json.append(0x22)
+        json.append(found.unpriced.name)
+        json.append(0x22)
     }
 
     // MARK: - Second opinions

@@ -30,20 +30,9 @@ final class JournalChecker: Sendable {
     }
 
     /// Without a thread nothing is looked at, and nothing else is different.
-    func start() {
-        let context = Unmanaged.passRetained(self)
-        var thread = pthread_t()
-        let status = pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<JournalChecker>.fromOpaque(argument!).takeRetainedValue().run()
-                return nil
-            }, context.toOpaque())
-        if status == 0 { pthread_detach(thread) } else { context.release() }
-    }
+    func start() { IdleThread.start("check") { self.run() } }
 
     private func run() {
-        SegmentSealer.beIdle("check")
         Checkpoint.prepare(checkpoints)
         guard reads else { return }
         for _ in 0..<100 {

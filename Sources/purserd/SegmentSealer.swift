@@ -28,28 +28,9 @@ final class SegmentSealer: Sendable {
     }
 
     /// Without a thread nothing is sealed, and nothing else is different.
-    func start() {
-        let context = Unmanaged.passRetained(self)
-        var thread = pthread_t()
-        let status = pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<SegmentSealer>.fromOpaque(argument!).takeRetainedValue().run()
-                return nil
-            }, context.toOpaque())
-        if status == 0 { pthread_detach(thread) } else { context.release() }
-    }
-
-    /// Makes the calling thread run when nobody else would.
-    static func beIdle(_ name: String) {
-        nameThread(name)
-        var parameters = sched_param()
-        // SCHED_IDLE, which Glibc's module leaves out.
-        if sched_setscheduler(0, 5, &parameters) != 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19) }
-    }
+    func start() { IdleThread.start("seal") { self.run() } }
 
     private func run() {
-        SegmentSealer.beIdle("seal")
         do throws(StorageError) { try files.removeUnfinished() } catch {}
         var from: UInt32 = 1
         var lastTrouble = ""
@@ -87,14 +68,6 @@ final class SegmentSealer: Sendable {
             if let error = error as? StorageError { throw JournalError.storage(error) }
             throw error
         }
-    }
-
-    /// For whoever looks at the process; Glibc's module leaves the call out that does it.
-    private static func nameThread(_ name: String) {
-        let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
-        guard file >= 0 else { return }
-        _ = write(file, name, name.utf8.count)
-        close(file)
     }
 
     private static func text(_ error: any Error) -> String {

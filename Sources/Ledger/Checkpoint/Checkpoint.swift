@@ -34,13 +34,7 @@ public enum Checkpoint {
 
     /// Makes an empty file that the next one is written into, or takes away what an attempt left there; best effort.
     public static func prepare(_ storage: any Storage) {
-        do throws(StorageError) {
-            if try storage.list().contains(CheckpointWriter.newFile) {
-                try storage.truncate(CheckpointWriter.newFile, to: 0)
-            } else {
-                try storage.createZeroed(CheckpointWriter.newFile, size: 0)
-            }
-        } catch {
+        do throws(StorageError) { try CheckpointWriter.makeEmpty(storage) } catch {
             // It is made when it is needed.
         }
     }

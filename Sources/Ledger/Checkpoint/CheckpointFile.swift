@@ -118,12 +118,17 @@ struct CheckpointWriter: ~Copyable {
         self.header = header
         crc = header.frameSeed
         // Making a file durable takes longer than filling it, so one is kept ready (`Checkpoint.prepare`).
-        if try storage.list().contains(CheckpointWriter.newFile) {
-            try storage.truncate(CheckpointWriter.newFile, to: 0)
-        } else {
-            try storage.createZeroed(CheckpointWriter.newFile, size: 0)
-        }
+        try CheckpointWriter.makeEmpty(storage)
         beginFrame()
+    }
+
+    /// Makes the new file, or takes away what an attempt left in it.
+    static func makeEmpty(_ storage: any Storage) throws(StorageError) {
+        if try storage.list().contains(newFile) {
+            try storage.truncate(newFile, to: 0)
+        } else {
+            try storage.createZeroed(newFile, size: 0)
+        }
     }
 
     private mutating func beginFrame() {
