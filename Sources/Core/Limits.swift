@@ -104,6 +104,8 @@ public enum Limits {
     public static let smallestSegmentBytes = 1024 * 1024
     public static let largestSegmentBytes = 1024 * 1024 * 1024
     public static let batchBytes = 4 * 1024 * 1024
+    /// Of the journal as it became durable last, in memory, where retries look first.
+    public static let recentJournalBytes = 8 * 1024 * 1024
     /// From the beginning of a commit of less than `paceBytes` to that of the next, while events keep coming.
     public static let paceMicroseconds = 1000
     public static let paceBytes = 32 * 1024
@@ -195,14 +197,14 @@ public enum Limits {
     public static let logSeconds = 10
 
     // The projection.
-    /// Cells of the delta, or new names and customers, that begin a flush: 9 MB.
-    public static let projectionCells = 100_000
-    /// Cells that are gathered while a flush is under way, before folding waits for it: 21 MB, and as much for those under way.
-    public static let projectionCellsMost = 250_000
+    /// Cells of the delta, or new names and customers, that begin a flush: 42 MB.
+    public static let projectionCells = 500_000
+    /// Cells that are gathered while a flush is under way, before folding waits for it: 65 MB, and as much for those under way.
+    public static let projectionCellsMost = 750_000
     /// Descriptions of chunks (16 KiB each, one per MiB of journal) that make it flush at once.
-    public static let projectionChunks = 128
-    /// What twice `projectionCellsMost`, `projectionChunks` and one query of `marginGroups` take together.
-    public static let projectionBytes = 96 * 1024 * 1024
+    public static let projectionChunks = 256
+    /// What twice `projectionCellsMost`, twice `projectionChunks` and one query of `marginGroups` take together.
+    public static let projectionBytes = 176 * 1024 * 1024
     /// One long query with its groups and sums.
     public static let longQueryBytes = 64 * 1024 * 1024
     /// Groups of one margins answer that are listed; the totals are over all.

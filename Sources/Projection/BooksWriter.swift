@@ -119,10 +119,8 @@ final class BooksWriter {
         try delta.forEachSorted { (key, figures) throws(SQLiteError) in
             try write(key, figures)
             if rolled.holds(key.hour, key.customer) { late.add(figures, to: late.find(key)) }
-            var all = key
-            all.customer = noString
-            together.add(figures, to: together.find(all))
         }
+        delta.forEachTogether { together.add($1, to: together.find($0)) }
         try write(together, .hour, .together)
         try writeCoarse(together, .together)
         try writeCoarse(late, .each)

@@ -1,14 +1,18 @@
-// DeltaTable: what is folded and not in the file yet, one cell for each hour, customer and shape.
+// DeltaTable: what is folded and not in the file yet, one cell for each customer and bucket.
 //
-// A shape is what else an event is counted by: feature, model, provider and event name. There are few shapes and many customers,
-// so a cell names its shape by a number and takes one cache line with its sums. Sums of a cell are 64 bits wide; what does not
-// fit (it takes amounts near the largest there are) goes to a table of wide cells beside it, so a key may have a cell in both and
-// counts for their sum. No cell is ever removed.
+// A bucket is what else an event is counted by: hour, feature, model, provider and event name. There are few buckets and many
+// customers, so a cell names its bucket by a number and takes one cache line with its sums. Sums of a cell are 64 bits wide; what
+// does not fit (it takes amounts near the largest there are) goes to a table of wide cells beside it, so a key may have a cell in
+// both and counts for their sum. No cell is ever removed.
+//
+// A bucket has the sums of all its customers, too: a question that names none walks the buckets and not hundreds of thousands of
+// cells, and a flush has the rows of all customers together as they are.
 
 internal import Core
 
-/// What an event is counted by, but for its hour and its customer.
-struct Shape: Equatable {
+/// What an event is counted by, but for its customer.
+struct Bucket: Equatable {
+    var hour: Int32
     var feature: StringID
     var model: StringID
     var provider: StringID
@@ -18,8 +22,7 @@ struct Shape: Equatable {
 /// 64 bytes.
 private struct DeltaCell {
     var customer: StringID
-    var hour: Int32
-    var shape: UInt32
+    var bucket: UInt32
     var events: Int32 = 0
     var unpriced: Int32 = 0
     var usageUnits: Int64 = 0
@@ -59,36 +62,55 @@ private struct DeltaCell {
     }
 }
 
-/// The shapes met, numbered from 0.
-struct ShapeTable: ~Copyable {
-    private(set) var all: [Shape] = []
+/// The buckets met, numbered from 0, with the sums of all their customers.
+struct BucketTable: ~Copyable {
+    private(set) var all: [Bucket] = []
+    private var sums: UnsafeMutablePointer<Figures>
+    private var capacity = 32
     /// Numbers plus one; 0 is empty. At most half are taken.
     private var slots = [UInt32](repeating: 0, count: 64)
 
-    @inline(__always) private static func hash(_ shape: Shape) -> Int {
-        var h = (UInt64(shape.feature) << 32 | UInt64(shape.model)) &* 0x9E37_79B9_7F4A_7C15
-        h = (h ^ (h >> 32) ^ (UInt64(shape.provider) << 32 | UInt64(shape.eventName))) &* 0xD6E8_FEB8_6659_FD93
+    init() { sums = .allocate(capacity: capacity) }
+
+    deinit { sums.deallocate() }
+
+    @inline(__always) private static func hash(_ bucket: Bucket) -> Int {
+        var h = (UInt64(bucket.feature) << 32 | UInt64(bucket.model)) &* 0x9E37_79B9_7F4A_7C15
+        h = (h ^ (h >> 32) ^ (UInt64(bucket.provider) << 32 | UInt64(bucket.eventName))) &* 0xD6E8_FEB8_6659_FD93
+        h = (h ^ (h >> 32) ^ UInt64(UInt32(bitPattern: bucket.hour))) &* 0xA076_1D64_78BD_642F
         return Int(truncatingIfNeeded: h >> 32)
     }
 
-    @inline(__always) mutating func number(_ shape: Shape) -> UInt32 {
-        var slot = ShapeTable.hash(shape) & (slots.count - 1)
+    @inline(__always) mutating func number(_ bucket: Bucket) -> UInt32 {
+        var slot = BucketTable.hash(bucket) & (slots.count - 1)
         while slots[slot] != 0 {
-            if all[Int(slots[slot]) - 1] == shape { return slots[slot] - 1 }
+            if all[Int(slots[slot]) - 1] == bucket { return slots[slot] - 1 }
             slot = (slot + 1) & (slots.count - 1)
         }
-        return add(shape)
+        return add(bucket)
     }
 
-    @inline(never) private mutating func add(_ shape: Shape) -> UInt32 {
-        all.append(shape)
+    @inline(__always) mutating func add(_ event: borrowing EventSums, to number: UInt32) { sums[Int(number)].add(event) }
+    @inline(__always) mutating func add(_ figures: borrowing Figures, to number: UInt32) { sums[Int(number)].add(figures) }
+    @inline(__always) func figures(_ number: Int) -> Figures { sums[number] }
+
+    @inline(never) private mutating func add(_ bucket: Bucket) -> UInt32 {
+        if all.count == capacity {
+            let grown = UnsafeMutablePointer<Figures>.allocate(capacity: capacity * 2)
+            grown.moveInitialize(from: sums, count: all.count)
+            sums.deallocate()
+            sums = grown
+            capacity *= 2
+        }
+        (sums + all.count).initialize(to: Figures())
+        all.append(bucket)
         var from = all.count - 1
         if all.count * 2 > slots.count {
             slots = [UInt32](repeating: 0, count: slots.count * 2)
             from = 0
         }
         for number in from..<all.count {
-            var slot = ShapeTable.hash(all[number]) & (slots.count - 1)
+            var slot = BucketTable.hash(all[number]) & (slots.count - 1)
             while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
             slots[slot] = UInt32(number + 1)
         }
@@ -103,7 +125,7 @@ struct DeltaTable: ~Copyable {
     /// Upper half: part of the hash; lower half: the cell's number plus one, 0 when empty.
     private var index: UnsafeMutablePointer<UInt64>
     private var mask: Int
-    private var shapes = ShapeTable()
+    private var buckets = BucketTable()
     private var wide = CellTable()
 
     init(capacity wanted: Int = 256) {
@@ -121,19 +143,20 @@ struct DeltaTable: ~Copyable {
         index.deallocate()
     }
 
-    var count: Int { narrowCount + wide.count }
+    /// Cells, and buckets, which take as much memory.
+    var count: Int { narrowCount + wide.count + buckets.all.count }
     var isEmpty: Bool { count == 0 }
 
     // MARK: - Adding
 
-    /// The number of a shape, for `hash` and `find`.
-    @inline(__always) mutating func shape(_ shape: Shape) -> UInt32 { shapes.number(shape) }
+    /// The number of a bucket, for `hash` and `add`.
+    @inline(__always) mutating func bucket(_ bucket: Bucket) -> UInt32 { buckets.number(bucket) }
 
     /// Multiplies and folds: enough for numbers that the ledger gives from 1 on, which nobody outside can choose.
-    @inline(__always) static func hash(_ customer: StringID, _ hour: Int32, _ shape: UInt32) -> UInt64 {
-        var h = (UInt64(customer) << 32 | UInt64(shape)) &* 0x9E37_79B9_7F4A_7C15
-        h = (h ^ (h >> 32) ^ UInt64(UInt32(bitPattern: hour))) &* 0xD6E8_FEB8_6659_FD93
-        return h ^ (h >> 29)
+    @inline(__always) static func hash(_ customer: StringID, _ bucket: UInt32) -> UInt64 {
+        let h = (UInt64(customer) << 32 | UInt64(bucket)) &* 0x9E37_79B9_7F4A_7C15
+        let mixed = (h ^ (h >> 32)) &* 0xD6E8_FEB8_6659_FD93
+        return mixed ^ (mixed >> 29)
     }
 
     /// Asks for the index slot of a hash, a few events before it is probed.
@@ -150,8 +173,9 @@ struct DeltaTable: ~Copyable {
 
     /// Adds one event.
     @inline(__always)
-    mutating func add(_ event: borrowing EventSums, customer: StringID, hour: Int32, shape: UInt32, hash: UInt64) {
-        let number = find(customer, hour, shape, hash)
+    mutating func add(_ event: borrowing EventSums, customer: StringID, bucket: UInt32, hash: UInt64) {
+        buckets.add(event, to: bucket)
+        let number = find(customer, bucket, hash)
         if !cells[number].add(event) {
             var figures = Figures()
             figures.add(event)
@@ -161,8 +185,9 @@ struct DeltaTable: ~Copyable {
 
     /// Adds sums of any size.
     mutating func add(_ figures: borrowing Figures, _ key: CellKey) {
-        let shape = shapes.number(Shape(feature: key.feature, model: key.model, provider: key.provider, eventName: key.eventName))
-        let number = find(key.customer, key.hour, shape, DeltaTable.hash(key.customer, key.hour, shape))
+        let bucket = buckets.number(Bucket(key))
+        buckets.add(figures, to: bucket)
+        let number = find(key.customer, bucket, DeltaTable.hash(key.customer, bucket))
         var sum = cells[number].figures
         sum.add(figures)
         guard let events = Int32(exactly: sum.events), let unpriced = Int32(exactly: sum.unpriced),
@@ -178,14 +203,14 @@ struct DeltaTable: ~Copyable {
         cells[number].revenue = revenue
     }
 
-    @inline(__always) private mutating func find(_ customer: StringID, _ hour: Int32, _ shape: UInt32, _ hash: UInt64) -> Int {
+    @inline(__always) private mutating func find(_ customer: StringID, _ bucket: UInt32, _ hash: UInt64) -> Int {
         var slot = Int(truncatingIfNeeded: hash) & mask
         while true {
             let entry = index[slot]
-            if entry == 0 { return insert(DeltaCell(customer: customer, hour: hour, shape: shape), hash) }
+            if entry == 0 { return insert(DeltaCell(customer: customer, bucket: bucket), hash) }
             if entry >> 32 == hash >> 32 {
                 let number = Int(entry & 0xFFFF_FFFF) - 1
-                if cells[number].customer == customer, cells[number].shape == shape, cells[number].hour == hour { return number }
+                if cells[number].customer == customer, cells[number].bucket == bucket { return number }
             }
             slot = (slot + 1) & mask
         }
@@ -226,23 +251,14 @@ struct DeltaTable: ~Copyable {
         index = .allocate(capacity: slots)
         index.initialize(repeating: 0, count: slots)
         mask = slots - 1
-        for number in 0..<narrowCount {
-            place(number, DeltaTable.hash(cells[number].customer, cells[number].hour, cells[number].shape))
-        }
+        for number in 0..<narrowCount { place(number, DeltaTable.hash(cells[number].customer, cells[number].bucket)) }
     }
 
     // MARK: - Reading
 
     @inline(__always) private func key(_ number: Int) -> CellKey {
-        let cell = cells + number
-        let shape = shapes.all[Int(cell.pointee.shape)]
-        var key = CellKey()
-        key.customer = cell.pointee.customer
-        key.hour = cell.pointee.hour
-        key.feature = shape.feature
-        key.model = shape.model
-        key.provider = shape.provider
-        key.eventName = shape.eventName
+        var key = CellKey(buckets.all[Int(cells[number].bucket)])
+        key.customer = cells[number].customer
         return key
     }
 
@@ -252,20 +268,32 @@ struct DeltaTable: ~Copyable {
         for cell in wide.all { visit(cell.key, cell.figures) }
     }
 
+    /// Hands on every cell of a customer; a key may come twice.
+    @inline(__always) func forEach(of customer: StringID, _ visit: (CellKey, borrowing Figures) -> Void) {
+        for number in 0..<narrowCount where cells[number].customer == customer { visit(key(number), cells[number].figures) }
+        for cell in wide.all where cell.key.customer == customer { visit(cell.key, cell.figures) }
+    }
+
+    /// Hands on the sums of all customers together, under no customer; a key comes once.
+    func forEachTogether<E>(_ visit: (CellKey, borrowing Figures) throws(E) -> Void) throws(E) {
+        for (number, bucket) in buckets.all.enumerated() { try visit(CellKey(bucket), buckets.figures(number)) }
+    }
+
     /// Hands on every cell in the order of the rollups' key; the few wide ones last.
     func forEachSorted<E>(_ visit: (CellKey, borrowing Figures) throws(E) -> Void) throws(E) {
-        // Two words compare faster than six numbers: shapes are numbered anew, in their order.
-        let shapes = shapes.all
-        var rank = [UInt32](repeating: 0, count: shapes.count)
-        let order = shapes.indices.sorted { Shape.isBefore(shapes[$0], shapes[$1]) }
+        // Two words compare faster than six numbers: hours, and the names of buckets, are numbered anew, in their order.
+        let buckets = buckets.all
+        var rank = [UInt32](repeating: 0, count: buckets.count)
+        let order = buckets.indices.sorted { Bucket.isBefore(buckets[$0], buckets[$1]) }
         for (place, number) in order.enumerated() { rank[number] = UInt32(place) }
         var places: [Place] = []
-        places.reserveCapacity(count)
-        func high(_ hour: Int32, _ customer: StringID) -> UInt64 { UInt64(UInt32(bitPattern: hour) ^ 0x8000_0000) << 32 | UInt64(customer) }
+        places.reserveCapacity(narrowCount)
         for number in 0..<narrowCount {
-            let cell = cells[number]
+            let bucket = Int(cells[number].bucket)
+            let hour = UInt32(bitPattern: buckets[bucket].hour) ^ 0x8000_0000
             places.append(
-                Place(high: high(cell.hour, cell.customer), low: UInt64(rank[Int(cell.shape)]) << 32 | UInt64(number)))
+                Place(
+                    high: UInt64(hour) << 32 | UInt64(cells[number].customer), low: UInt64(rank[bucket]) << 32 | UInt64(number)))
         }
         places.sort { $0.high != $1.high ? $0.high < $1.high : $0.low < $1.low }
         for place in places {
@@ -282,11 +310,28 @@ private struct Place {
     var low: UInt64
 }
 
-extension Shape {
-    static func isBefore(_ x: Shape, _ y: Shape) -> Bool {
+extension Bucket {
+    init(_ key: CellKey) {
+        self.init(hour: key.hour, feature: key.feature, model: key.model, provider: key.provider, eventName: key.eventName)
+    }
+
+    static func isBefore(_ x: Bucket, _ y: Bucket) -> Bool {
+        if x.hour != y.hour { return x.hour < y.hour }
         if x.feature != y.feature { return x.feature < y.feature }
         if x.model != y.model { return x.model < y.model }
         if x.provider != y.provider { return x.provider < y.provider }
         return x.eventName < y.eventName
+    }
+}
+
+extension CellKey {
+    /// Of all customers.
+    @inline(__always) init(_ bucket: Bucket) {
+        self.init()
+        hour = bucket.hour
+        feature = bucket.feature
+        model = bucket.model
+        provider = bucket.provider
+        eventName = bucket.eventName
     }
 }

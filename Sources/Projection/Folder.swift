@@ -35,14 +35,13 @@ struct Folder: ~Copyable {
 
     private struct Staged {
         var customer: StringID
-        var hour: Int32
-        var shape: UInt32
+        var bucket: UInt32
         var hash: UInt64
         var sums: EventSums
     }
     /// Of the last event: what follows is often alike, and then filter and customer know it.
     private var previous = CellKey()
-    private var previousShape: UInt32 = 0
+    private var previousBucket: UInt32 = 0
     private var previousHash: UInt64 = 0
 
     init() { staged = .allocate(capacity: Folder.stageSize) }
@@ -152,31 +151,26 @@ struct Folder: ~Copyable {
                 guard NumberSet.isNumber(key.customer) else { throw .badFact(fact.offset) }
                 lookups.met(customer: key.customer, origin: position, at: event.recordedAt)
             }
-            let shape = Shape(feature: key.feature, model: key.model, provider: key.provider, eventName: key.eventName)
-            if !isPrevious(shape) {
-                previousShape = delta.shape(shape)
+            let bucket = Bucket(key)
+            if previous.hour == .min || bucket != Bucket(previous) {
+                previousBucket = delta.bucket(bucket)
                 chunks.insert(ChunkProbe(.feature, UInt64(key.feature)))
                 chunks.insert(ChunkProbe(.model, UInt64(key.model)))
                 chunks.insert(ChunkProbe(.provider, UInt64(key.provider)))
                 chunks.insert(ChunkProbe(.eventName, UInt64(key.eventName)))
             }
             chunks.insert(ChunkProbe(.customer, UInt64(key.customer)))
-            previousHash = DeltaTable.hash(key.customer, key.hour, previousShape)
+            previousHash = DeltaTable.hash(key.customer, previousBucket)
             previous = key
         }
         chunks.insert(event.keyProbe)
         if event.flags & EventFlag.extras != 0, let flow = event.extra(.flowId) { chunks.insert(ChunkProbe.text(.flow, flow)) }
         if !event.isPriced { chunks.insert(ChunkProbe(.unpriced, 1)) }
         staged.advanced(by: stagedCount).initialize(
-            to: Staged(customer: key.customer, hour: key.hour, shape: previousShape, hash: previousHash, sums: event.sums))
+            to: Staged(customer: key.customer, bucket: previousBucket, hash: previousHash, sums: event.sums))
         stagedCount += 1
         if stagedCount == Folder.stageSize { drain() }
         return event.occurredAt.nanoseconds
-    }
-
-    @inline(__always) private func isPrevious(_ shape: Shape) -> Bool {
-        previous.hour != .min && shape.feature == previous.feature && shape.model == previous.model && shape.provider == previous.provider
-            && shape.eventName == previous.eventName
     }
 
     /// Adds what is staged to the delta.
@@ -184,8 +178,7 @@ struct Folder: ~Copyable {
         for i in 0..<stagedCount { delta.prefetchSlot(staged[i].hash) }
         for i in 0..<stagedCount { delta.prefetchCell(staged[i].hash) }
         for i in 0..<stagedCount {
-            delta.add(
-                staged[i].sums, customer: staged[i].customer, hour: staged[i].hour, shape: staged[i].shape, hash: staged[i].hash)
+            delta.add(staged[i].sums, customer: staged[i].customer, bucket: staged[i].bucket, hash: staged[i].hash)
         }
         stagedCount = 0
     }

@@ -150,6 +150,20 @@ public final class Projection {
         folder.delta.forEach(visit)
     }
 
+    /// The same of what a question by these names needs: of one customer, or of all customers together, or all.
+    @inline(__always)
+    func forEachUnstored(of customer: StringID, byCustomer: Bool, _ visit: (CellKey, borrowing Figures) -> Void) {
+        if customer != noString {
+            flushing?.delta.forEach(of: customer, visit)
+            folder.delta.forEach(of: customer, visit)
+        } else if byCustomer {
+            forEachUnstored(visit)
+        } else {
+            flushing?.delta.forEachTogether(visit)
+            folder.delta.forEachTogether(visit)
+        }
+    }
+
     /// Takes up what the file says.
     func load(_ books: Books) throws(SQLiteError) {
         folder.reset()

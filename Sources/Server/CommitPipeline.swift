@@ -64,6 +64,7 @@ public struct CommitPipeline: ~Copyable {
     public private(set) var durableEnd: JournalPosition
     /// The last durable batch; nil when there is none.
     public private(set) var last: JournalPlace?
+    private var recent: RecentJournal
     private let id: JournalID
 
     /// Continues at `tail`, where recovery found the end. `prepared` is the highest segment that exists zero-filled;
@@ -71,13 +72,14 @@ public struct CommitPipeline: ~Copyable {
     public init(
         tail: JournalTail, last: JournalPlace? = nil, prepared: UInt32, segmentBytes: Int, batchBytes: Int,
         eventBytes: Int = Limits.largestEventBytes,
-        pendingBytes: Int = Limits.pendingJournalBytes
+        pendingBytes: Int = Limits.pendingJournalBytes, recentBytes: Int = Limits.recentJournalBytes
     ) {
         let segment = tail.segment
         let offset = Int(tail.offset)
         clock = tail.lastTime
         id = tail.id
         self.last = last
+        recent = RecentJournal(capacity: recentBytes)
         currentBytes = tail.segmentBytes
         self.segment = segment
         self.offset = offset
@@ -197,6 +199,9 @@ public struct CommitPipeline: ~Copyable {
         lastWasMark = slots[index].isEmpty
         last = JournalPlace(
             id: id, batch: JournalPosition(segment: slots[index].segment, offset: slots[index].offset), crc: slots[index].sealedCRC)
+        recent.add(
+            UnsafeRawBufferPointer(start: slots[index].writer.base, count: sealedBytes[index]), segment: slots[index].segment,
+            offset: Int(slots[index].offset))
         pendingBytes -= length
         committedBytes += UInt64(length)
         inFlight = nil
@@ -205,9 +210,11 @@ public struct CommitPipeline: ~Copyable {
         return durable
     }
 
-    /// Hands out the memory of buffers that hold nothing, to be given back: after a burst each has the size of the largest batch.
-    func forEachFree(_ body: (UnsafeMutableRawPointer, Int) -> Void) {
+    /// Hands out the memory of buffers that hold nothing, and what is kept of the journal, to be given back: after a burst each buffer
+    /// has the size of the largest batch.
+    mutating func giveBack(_ body: (UnsafeMutableRawPointer, Int) -> Void) {
         for index in free { body(slots[index].writer.base, slots[index].writer.capacity) }
+        recent.clear(body)
     }
 
     public var isIdle: Bool {
@@ -237,9 +244,12 @@ public struct CommitPipeline: ~Copyable {
     public var isFull: Bool { full }
     public var currentSegment: UInt32 { segment }
 
-    // MARK: Facts on their way
+    // MARK: Facts in memory
 
-    /// Appends the payload of the event fact at `position` when it is in memory. nil when it is not in memory at all.
+    /// Copies the journal at `position` and behind it from what became durable lately; 0 bytes when it is not there any more.
+    func readRecent(_ position: JournalPosition, into output: UnsafeMutableRawBufferPointer) -> Int { recent.read(position, into: output) }
+
+    /// Appends the payload of the event fact at `position` when it is on its way. nil when it is not.
     func pendingPayload(at position: JournalPosition, into buffer: inout ByteWriter) -> Bool? {
         var found: Int?
         var count = 0

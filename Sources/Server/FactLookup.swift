@@ -1,4 +1,5 @@
-// FactLookup: recorded facts, wherever they are: in a batch on its way, or in a segment on disk.
+// FactLookup: recorded facts, wherever they are: in a batch on its way, among those that became durable lately, or in a segment
+// on disk.
 //
 // A fact on disk is read alone, without the batch whose checksum covers it. What it says is believed as far as it is confirmed by
 // what the reader knows anyway, the key of an event. Where it is not, `verify` reads the whole batch: the bytes of a disk may
@@ -14,12 +15,17 @@ struct FactLookup: FactSource {
 
     func eventPayload(at position: JournalPosition, into buffer: inout ByteWriter) throws(StorageError) -> Bool {
         if let found = pipeline.pointee.pendingPayload(at: position, into: &buffer) { return found }
-        return try factPayload(at: position, of: storage, into: &buffer)
+        return try factPayload(at: position, into: &buffer) { (memory) throws(StorageError) in
+            let count = pipeline.pointee.readRecent(position, into: memory)
+            return count > 0 ? count : try storage.read(SegmentFormat.fileName(position.segment), at: Int(position.offset), into: memory)
+        }
     }
 
     func verify(_ position: JournalPosition) throws(StorageError) {
         var memory = ByteWriter(capacity: 512)
         if pipeline.pointee.pendingPayload(at: position, into: &memory) != nil { return }
+        let isRecent = withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { pipeline.pointee.readRecent(position, into: $0) } > 0
+        if isRecent { return }
         try verifyBatch(holding: position, of: storage, durableEnd: pipeline.pointee.durableEnd)
     }
 }
@@ -42,15 +48,18 @@ private func verifyBatch(holding position: JournalPosition, of storage: some Sto
     throw StorageError(operation: .read, errno: StorageError.badMessage, file: SegmentFormat.fileName(position.segment))
 }
 
-/// Reads the payload of one fact from its segment: one read of 512 bytes, a second one when the fact is longer.
-func factPayload(at position: JournalPosition, of storage: any Storage, into buffer: inout ByteWriter) throws(StorageError) -> Bool {
+/// Reads the payload of one fact: 512 bytes from its place on, and once more when it is longer. `read` says how many bytes there were.
+func factPayload(
+    at position: JournalPosition, into buffer: inout ByteWriter,
+    read: (UnsafeMutableRawBufferPointer) throws(StorageError) -> Int
+) throws(StorageError) -> Bool {
     var length = 512
     while true {
         var failed: StorageError?
         let wanted = length
         let outcome = withUnsafeTemporaryAllocation(byteCount: wanted, alignment: 16) { memory -> Int in
             do throws(StorageError) {
-                let count = try storage.read(SegmentFormat.fileName(position.segment), at: Int(position.offset), into: memory)
+                let count = try read(memory)
                 var reader = ByteReader(UnsafeRawBufferPointer(rebasing: memory[..<count]))
                 let type = reader.byte()
                 let size = reader.varint()

@@ -13,7 +13,7 @@ struct MemoryBound {
     var bytes: UInt64 {
         let peers = connections * Limits.connectionBytes + Limits.inputBytes + Limits.outputBytes + 2 * Limits.turnBytes
         let queries = Limits.pendingQueryBytes + Limits.answersWaitingBytes + 3 * Limits.answerBytes
-        let journal = CommitPipeline.slotCount * Limits.batchBytes
+        let journal = CommitPipeline.slotCount * Limits.batchBytes + Limits.recentJournalBytes
         // The last one is the groups of a margins export.
         let projection = Limits.projectionBytes + (Limits.longQueries + 1) * Limits.longQueryBytes
         // What the allocator keeps between blocks that are in use.

@@ -12,7 +12,7 @@ extension Server {
             return false
         }
         lastGivenBack = lastCommit
-        pipelineBox.pointee.forEachFree(body)
+        pipelineBox.pointee.giveBack(body)
         return true
     }
 

@@ -83,7 +83,7 @@ private func queries() -> [Query] {
         #expect(try dump(live) == freshDump(journal))
     }
 
-    /// Sums beyond 64 bits, and the shapes of many events, in the table of what waits.
+    /// Sums beyond 64 bits, and the buckets of many events, in the table of what waits.
     @Test func whatWaitsHoldsSumsOfAnySize() {
         var table = DeltaTable()
         var expected: [String: Figures] = [:]
@@ -105,13 +105,24 @@ private func queries() -> [Query] {
                 table.add(figures, key)
             } else {
                 expected[name(key), default: Figures()].add(sums)
-                let shape = table.shape(Shape(feature: key.feature, model: key.model, provider: 0, eventName: 0))
-                table.add(sums, customer: key.customer, hour: key.hour, shape: shape, hash: DeltaTable.hash(key.customer, key.hour, shape))
+                let bucket = table.bucket(Bucket(key))
+                table.add(sums, customer: key.customer, bucket: bucket, hash: DeltaTable.hash(key.customer, bucket))
             }
         }
         var got: [String: Figures] = [:]
         table.forEach { key, figures in got[name(key), default: Figures()].add(figures) }
         #expect(got == expected && table.count >= expected.count)
+        var together: [String: Figures] = [:]
+        table.forEach { key, figures in
+            var all = key
+            all.customer = noString
+            together[name(all), default: Figures()].add(figures)
+        }
+        table.forEachTogether { key, figures in #expect(together.removeValue(forKey: name(key)) == figures) }
+        #expect(together.isEmpty)
+        var ofOne: [String: Figures] = [:]
+        table.forEach(of: 7) { key, figures in ofOne[name(key), default: Figures()].add(figures) }
+        #expect(ofOne == expected.filter { $0.key.split(separator: " ")[1] == "7" } && !ofOne.isEmpty)
         var order: [CellKey] = []
         table.forEachSorted { key, _ in order.append(key) }
         for (a, b) in zip(order.prefix(expected.count), order.prefix(expected.count).dropFirst()) {

@@ -107,7 +107,9 @@ private struct DiskFacts: FactSource {
     let disk: MemoryDisk
     init(_ disk: MemoryDisk) { self.disk = disk }
     func eventPayload(at position: JournalPosition, into buffer: inout ByteWriter) throws(StorageError) -> Bool {
-        try factPayload(at: position, of: disk, into: &buffer)
+        try factPayload(at: position, into: &buffer) { (memory) throws(StorageError) in
+            try disk.read(SegmentFormat.fileName(position.segment), at: Int(position.offset), into: memory)
+        }
     }
     func verify(_ position: JournalPosition) throws(StorageError) {}
 }

@@ -1,0 +1,61 @@
+import Core
+import Journal
+import Testing
+
+@testable import Server
+
+@Suite struct RecentJournalTests {
+    /// Against the journal as it is, segment by segment, with batches of all sizes up to more than the ring holds.
+    @Test func whatItHandsOutIsTheJournalAndAlwaysTheNewestOfIt() {
+        for capacity in [1, 64, 1000, 4096] {
+            var dice = Dice(UInt64(capacity))
+            var recent = RecentJournal(capacity: capacity)
+            var segments: [[UInt8]] = [[]]
+            var added = 0
+            for _ in 0..<400 {
+                if dice.oneIn(20) { segments.append([]) }
+                let segment = segments.count - 1
+                let count = dice.below(capacity * 3 / 2 + 1)
+                let batch = (0..<count).map { _ in UInt8(dice.below(256)) }
+                batch.withUnsafeBytes { recent.add($0, segment: UInt32(segment), offset: segments[segment].count) }
+                segments[segment] += batch
+                added += batch.count
+                for _ in 0..<20 {
+                    let segment = dice.below(segments.count)
+                    let offset = dice.below(segments[segment].count + 1)
+                    let behind = segments.dropFirst(segment).reduce(-offset) { $0 + $1.count }
+                    let wanted = 1 + dice.below(600)
+                    let expected = behind > capacity ? [] : Array(segments[segment][offset...].prefix(wanted))
+                    #expect(read(recent, segment, offset, wanted) == expected)
+                }
+            }
+            #expect(added > 4 * capacity)
+        }
+    }
+
+    @Test func afterItsMemoryWasGivenBackItKnowsNothing() {
+        var recent = RecentJournal(capacity: 256)
+        [UInt8](repeating: 7, count: 100).withUnsafeBytes { recent.add($0, segment: 1, offset: 4096) }
+        var given: [Int] = []
+        recent.clear { memory, count in
+            memory.initializeMemory(as: UInt8.self, repeating: 0, count: count)
+            given.append(count)
+        }
+        #expect(given == [256] && read(recent, 1, 4096, 10) == [])
+        [UInt8](repeating: 9, count: 100).withUnsafeBytes { recent.add($0, segment: 1, offset: 4196) }
+        #expect(read(recent, 1, 4195, 10) == [] && read(recent, 1, 4290, 10) == [UInt8](repeating: 9, count: 6))
+    }
+
+    @Test func withoutRoomItKeepsNothing() {
+        var recent = RecentJournal(capacity: 0)
+        [UInt8](repeating: 7, count: 100).withUnsafeBytes { recent.add($0, segment: 0, offset: 0) }
+        #expect(read(recent, 0, 0, 10) == [])
+    }
+
+    private func read(_ recent: borrowing RecentJournal, _ segment: Int, _ offset: Int, _ wanted: Int) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: wanted) { memory, count in
+            count = recent.read(
+                JournalPosition(segment: UInt32(segment), offset: UInt32(offset)), into: UnsafeMutableRawBufferPointer(memory))
+        }
+    }
+}
