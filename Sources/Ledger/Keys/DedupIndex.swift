@@ -162,15 +162,7 @@ public struct DedupIndex: ~Copyable {
         }
         maybe.initialize(repeating: DedupHint(), count: count)
         for s in 0..<sealedCount { sealed[s].table.pointee.probe(fingerprints, count: count, into: maybe) }
-        let ahead = 8
-        for r in 0..<runCount {
-            let run = runs[r]
-            for i in 0..<min(ahead, count) { run.prefetchFilter(fingerprints[i]) }
-            for i in 0..<count {
-                if i + ahead < count { run.prefetchFilter(fingerprints[i + ahead]) }
-                if run.mightContain(fingerprints[i]) { maybe[i].isInRuns = true }
-            }
-        }
+        for r in 0..<runCount { runs[r].probe(fingerprints, count: count, into: maybe) }
     }
 
     /// Where the walk over the candidates of fingerprint `i` of the last `probe` starts.

@@ -36,12 +36,21 @@ struct LoadedRun {
     /// Of filters and beginnings, with the table of sections.
     var memory: Int { byteCount + RunFormat.sections * MemoryLayout<LoadedSection>.stride }
 
-    @inline(__always) func mightContain(_ fingerprint: UInt64) -> Bool {
-        sections[Int(truncatingIfNeeded: fingerprint >> 56)].filter.mightContain(fingerprint)
-    }
-
-    @inline(__always) func prefetchFilter(_ fingerprint: UInt64) {
-        sections[Int(truncatingIfNeeded: fingerprint >> 56)].filter.prefetchSlots(fingerprint)
+    /// Notes which of a block of fingerprints the filters let through. Their slots are asked for so far ahead of the look at them that
+    /// cache misses wait for each other as little as can be.
+    func probe(_ fingerprints: UnsafePointer<UInt64>, count: Int, into hints: UnsafeMutablePointer<DedupHint>) {
+        // A power of two.
+        let ahead = 16
+        @inline(__always) func ask(_ i: Int) -> FuseFilter.Probe {
+            sections[Int(truncatingIfNeeded: fingerprints[i] >> 56)].filter.probe(fingerprints[i])
+        }
+        withUnsafeTemporaryAllocation(of: FuseFilter.Probe.self, capacity: ahead) { asked in
+            for i in 0..<min(ahead, count) { asked[i] = ask(i) }
+            for i in 0..<count {
+                if asked[i & (ahead - 1)].mightBeMember { hints[i].isInRuns = true }
+                if i + ahead < count { asked[i & (ahead - 1)] = ask(i + ahead) }
+            }
+        }
     }
 
     func free() {
