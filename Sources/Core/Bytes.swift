@@ -10,18 +10,23 @@ public func memmoveBytes(_ to: UnsafeMutableRawPointer, _ from: UnsafeRawPointer
 
 /// Whether two byte ranges are the same bytes.
 @inlinable public func sameBytes(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
-    guard a.count == b.count else { return false }
-    var i = 0
     let n = a.count
+    guard n == b.count else { return false }
     guard n > 0, let pa = a.baseAddress, let pb = b.baseAddress else { return true }
-    while i + 8 <= n {
-        if pa.loadUnaligned(fromByteOffset: i, as: UInt64.self) != pb.loadUnaligned(fromByteOffset: i, as: UInt64.self) { return false }
-        i += 8
+    if n >= 8 {
+        // The last word may lie over the one before it.
+        var i = 0
+        while i < n - 8 {
+            if pa.loadUnaligned(fromByteOffset: i, as: UInt64.self) != pb.loadUnaligned(fromByteOffset: i, as: UInt64.self) { return false }
+            i += 8
+        }
+        return pa.loadUnaligned(fromByteOffset: n - 8, as: UInt64.self) == pb.loadUnaligned(fromByteOffset: n - 8, as: UInt64.self)
     }
-    while i < n {
-        if pa.load(fromByteOffset: i, as: UInt8.self) != pb.load(fromByteOffset: i, as: UInt8.self) { return false }
-        i += 1
+    if n >= 4 {
+        return pa.loadUnaligned(as: UInt32.self) == pb.loadUnaligned(as: UInt32.self)
+            && pa.loadUnaligned(fromByteOffset: n - 4, as: UInt32.self) == pb.loadUnaligned(fromByteOffset: n - 4, as: UInt32.self)
     }
+    for i in 0..<n where pa.load(fromByteOffset: i, as: UInt8.self) != pb.load(fromByteOffset: i, as: UInt8.self) { return false }
     return true
 }
 

@@ -18,7 +18,65 @@ public enum DecimalReading: Equatable, Sendable {
 public enum DecimalText {
     /// Reads a JSON number, scaled by 10^`places`, rounded half-even. Time is linear in the text; an exponent of any size
     /// is handled without loops proportional to its value.
-    public static func read(_ text: UnsafeRawBufferPointer, places: Int) -> DecimalReading {
+    @inlinable public static func read(_ text: UnsafeRawBufferPointer, places: Int) -> DecimalReading {
+        if let value = readShort(text, places: places) { return .value(value) }
+        return readAny(text, places: places)
+    }
+
+    /// The value of nearly every number there is: up to eighteen digits, no sign, no exponent, and nothing to round. Nil for
+    /// any other text.
+    @inlinable static func readShort(_ text: UnsafeRawBufferPointer, places: Int) -> Int64? {
+        let n = text.count
+        guard n > 0, n <= 19 else { return nil }
+        var value: UInt64 = 0
+        var i = 0
+        while i < n {
+            let digit = text[i] &- 0x30
+            if digit >= 10 { break }
+            value = value &* 10 &+ UInt64(digit)
+            i += 1
+        }
+        guard i > 0, i == 1 || text[0] != 0x30 else { return nil }
+        var missing = places
+        if i < n {
+            guard text[i] == 0x2E, i + 1 < n else { return nil }
+            missing -= n - i - 1
+            i += 1
+            while i < n {
+                let digit = text[i] &- 0x30
+                guard digit < 10 else { return nil }
+                value = value &* 10 &+ UInt64(digit)
+                i += 1
+            }
+        } else if n == 19 {
+            return nil
+        }
+        guard let power = power(missing) else { return nil }
+        let (scaled, overflow) = value.multipliedReportingOverflow(by: power)
+        return overflow ? nil : Int64(exactly: scaled)
+    }
+
+    /// Ten to the power of 0 to 12; nil for any other.
+    @inlinable @inline(__always) static func power(_ exponent: Int) -> UInt64? {
+        switch exponent {
+        case 0: 1
+        case 1: 10
+        case 2: 100
+        case 3: 1000
+        case 4: 10_000
+        case 5: 100_000
+        case 6: 1_000_000
+        case 7: 10_000_000
+        case 8: 100_000_000
+        case 9: 1_000_000_000
+        case 10: 10_000_000_000
+        case 11: 100_000_000_000
+        case 12: 1_000_000_000_000
+        default: nil
+        }
+    }
+
+    @usableFromInline static func readAny(_ text: UnsafeRawBufferPointer, places: Int) -> DecimalReading {
         var i = 0
         let n = text.count
         var negative = false

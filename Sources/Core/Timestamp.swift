@@ -85,10 +85,20 @@ extension Timestamp {
             }
             return value
         }
-        guard let year = number(0, 4), text[4] == 0x2D, let month = number(5, 2), text[7] == 0x2D, let day = number(8, 2),
-            text[10] | 0x20 == 0x74, let hour = number(11, 2), text[13] == 0x3A, let minute = number(14, 2), text[16] == 0x3A,
-            let second = number(17, 2)
+        // `2026-08-` and `00:00:00`: with the marks and the zeros of such a text taken away, digits are their values and marks are 0;
+        // then each byte becomes ten times itself and the one behind it.
+        func pairs(_ at: Int, marks: UInt64, most: UInt64) -> UInt64? {
+            let values = UInt64(littleEndian: text.loadUnaligned(fromByteOffset: at, as: UInt64.self)) ^ marks
+            // 0x7F and 0x76 reach the highest bit from 1 and from 10 on.
+            guard (values | (values &+ most)) & 0x8080_8080_8080_8080 == 0 else { return nil }
+            return values &* 10 &+ (values >> 8)
+        }
+        func pair(_ pairs: UInt64, _ byte: UInt64) -> Int { Int(truncatingIfNeeded: (pairs >> (byte &* 8)) & 0xFF) }
+        guard let date = pairs(0, marks: 0x2D30_302D_3030_3030, most: 0x7F76_767F_7676_7676), let day = number(8, 2),
+            text[10] | 0x20 == 0x74, let clock = pairs(11, marks: 0x3030_3A30_303A_3030, most: 0x7676_7F76_767F_7676)
         else { return nil }
+        let (year, month) = (pair(date, 0) * 100 + pair(date, 2), pair(date, 5))
+        let (hour, minute, second) = (pair(clock, 0), pair(clock, 3), pair(clock, 6))
         guard (1...12).contains(month), day >= 1, day <= CivilDate.days(inMonth: month, year: year), hour < 24, minute < 60, second <= 60
         else { return nil }
         var i = 19
@@ -96,13 +106,12 @@ extension Timestamp {
         if text[i] == 0x2E {
             i += 1
             let start = i
-            var unit: Int64 = 100_000_000
             while i < n, text[i] &- 0x30 < 10 {
-                fraction += Int64(text[i] - 0x30) * unit
-                unit /= 10
+                if i < start + 9 { fraction = fraction * 10 + Int64(text[i] &- 0x30) }
                 i += 1
             }
             guard i > start else { return nil }
+            if i < start + 9, let power = DecimalText.power(start + 9 - i) { fraction *= Int64(power) }
         }
         guard i < n else { return nil }
         var offset = 0
