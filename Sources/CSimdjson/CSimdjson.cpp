@@ -25,9 +25,11 @@ constexpr size_t hard_length = size_t(1) << 30;
 struct reader : purser_json_reader {
     std::unique_ptr<simdjson::internal::dom_parser_implementation> stage;
     const uint8_t *data = nullptr;
-    // `token_count` positions, and the length of the document behind them.
+    // `token_count` positions, and behind them where what follows begins: the next line, or the end of the document.
     const uint32_t *tokens = no_tokens;
     uint32_t token_count = 0;
+    // Those of the lines after this one.
+    uint32_t tokens_ahead = 0;
     uint32_t cursor = 0;
     uint32_t length = 0;
     size_t capacity = 0;
@@ -298,6 +300,7 @@ extern "C" int32_t purser_json_index(purser_json_reader *base, const uint8_t *da
     r->cursor = 0;
     r->tokens = no_tokens;
     r->token_count = 0;
+    r->tokens_ahead = 0;
     r->length = 0;
     r->node_count = 0;
     r->error_offset = 0;
@@ -332,6 +335,34 @@ extern "C" int32_t purser_json_index(purser_json_reader *base, const uint8_t *da
     r->tokens = r->stage->structural_indexes.get();
     r->backslash = find_backslash(r, 0);
     return r->token_count == 0 ? purser_json_empty : purser_json_ok;
+}
+
+extern "C" int32_t purser_json_index_lines(purser_json_reader *base, const uint8_t *data, size_t length) {
+    reader *const r = static_cast<reader *>(base);
+    const int32_t code = purser_json_index(base, data, length);
+    r->tokens_ahead = r->token_count;
+    r->token_count = 0;
+    return code;
+}
+
+extern "C" int32_t purser_json_next_line(purser_json_reader *base) {
+    reader *const r = static_cast<reader *>(base);
+    if (r->tokens_ahead == 0) return 0;
+    // Lines without a token are passed over.
+    const uint32_t *const tokens = r->tokens + r->token_count;
+    const uint32_t start = tokens[0];
+    const void *const newline = std::memchr(r->data + start, '\n', r->length - start);
+    const uint32_t end = newline == nullptr ? r->length : uint32_t(static_cast<const uint8_t *>(newline) - r->data);
+    // Lines that follow each other are alike: from where this one ends if it is like the last, it is a step or two.
+    uint32_t count = r->token_count == 0 ? 1 : r->token_count;
+    if (count > r->tokens_ahead) count = r->tokens_ahead;
+    while (count < r->tokens_ahead && tokens[count] < end) count++;
+    while (tokens[count - 1] > end) count--;
+    r->tokens = tokens;
+    r->token_count = count;
+    r->tokens_ahead -= count;
+    r->cursor = 0;
+    return 1;
 }
 
 extern "C" int32_t purser_json_flatten(purser_json_reader *base, uint32_t max_depth, uint32_t max_nodes) {

@@ -115,17 +115,17 @@ extension EventJSON {
         case .eventName:
             scan.isNamed = true
             guard let text = text(node, field, Limits.eventNameScalars, &scan) else { return }
-            scan.event.eventName = Self.name(text, &memo.eventName, recent, &block)
+            scan.event.eventName = Self.name(text, recent, &block)
         case .eventIdempotencyKey:
             if scan.ignoringKey { return }
             guard let text = text(node, field, Limits.idempotencyKeyScalars, &scan), !FieldText.isBlank(text) else { return }
             scan.event.key = block.add(text: text)
         case .customerReferenceId:
             guard let text = text(node, field, Limits.customerReferenceScalars, &scan), !text.isEmpty else { return }
-            scan.event.customer = Self.name(text, &memo.customer, recent, &block)
+            scan.event.customer = Self.name(text, recent, &block)
         case .featureKey:
             guard let text = text(node, field, Limits.featureKeyScalars, &scan), !text.isEmpty else { return }
-            scan.event.feature = Self.name(text, &memo.feature, recent, &block)
+            scan.event.feature = Self.name(text, recent, &block)
         case .stripeCustomerId:
             guard let text = text(node, field, Limits.identifierScalars, &scan) else { return }
             note(.stripeCustomerId, text, &scan)
@@ -168,13 +168,13 @@ extension EventJSON {
         switch field {
         case .model:
             guard let text = text(node, field, Limits.modelScalars, &scan), !text.isEmpty else { return }
-            scan.event.model = Self.name(text, &memo.model, recent, &block)
+            scan.event.model = Self.name(text, recent, &block)
         case .modelProvider:
             guard let text = text(node, field, Limits.modelProviderScalars, &scan), !text.isEmpty else { return }
-            scan.event.provider = Self.name(text, &memo.provider, recent, &block)
+            scan.event.provider = Self.name(text, recent, &block)
         case .region:
             guard let text = text(node, field, Limits.regionScalars, &scan), !text.isEmpty else { return }
-            scan.event.region = Self.name(text, &memo.region, recent, &block)
+            scan.event.region = Self.name(text, recent, &block)
         case .inputTokens: scan.inputTokens = amount(node, field, Quantity.scale, &scan) ?? -1
         case .outputTokens: scan.outputTokens = amount(node, field, Quantity.scale, &scan) ?? -1
         case .costUnits: scan.costUnits = amount(node, field, Quantity.scale, &scan) ?? -1
@@ -222,18 +222,17 @@ extension EventJSON {
         return text
     }
 
-    /// The index of a name in the block: the last one of this field again when it is the same, or one that any field had lately. So
-    /// the ledger looks a name up once a request, not once an event.
+    /// The index of a name in the block, which is one that stands there already if some field had it lately: so the ledger looks a
+    /// name up once a request, not once an event.
     @inline(__always) private static func name(
-        _ text: UnsafeRawBufferPointer, _ last: inout UInt32, _ recent: UnsafeMutablePointer<UInt32>, _ block: inout EventBlock
+        _ text: UnsafeRawBufferPointer, _ recent: UnsafeMutablePointer<UInt32>, _ block: inout EventBlock
     ) -> UInt32 {
-        if last != 0, sameBytes(block.name(last), text) { return last }
-        let slot = recent + NameMemo.slot(text)
-        last = slot.pointee
+        let slot = recent + RecentNames.slot(text)
+        let last = slot.pointee
         if last != 0, last <= block.nameCount, sameBytes(block.name(last), text) { return last }
-        last = block.add(name: text)
-        slot.pointee = last
-        return last
+        let fresh = block.add(name: text)
+        slot.pointee = fresh
+        return fresh
     }
 
     private func readUUID(_ node: JSONReader.Node, _ field: EventField, _ tag: EventExtra, _ scan: inout EventScan) {
@@ -257,7 +256,6 @@ extension EventJSON {
             return nil
         }
         let text = reader.value(node)
-        if places == Quantity.scale, let whole = EventKeys.wholeNumber(text) { return whole &* Quantity.unit }
         switch DecimalText.read(text, places: places) {
         case .value(let value) where value >= 0: return value
         case .value, .outOfRange: scan.refuse(.amountOutOfRange, field)

@@ -30,10 +30,9 @@ public struct EventJSON: ~Copyable {
     }
 
     var reader = JSONReader()
-    var memo = NameMemo()
     /// Where the text of each rare field is, by tag; the bits of `EventScan.extras` tell which are set.
     let slots: UnsafeMutablePointer<UnsafeRawBufferPointer>
-    /// Names that entered a block lately, by a few bits of their text: see `NameMemo`.
+    /// Names that entered a block lately, by a few bits of their text: see `RecentNames`.
     let recent: UnsafeMutablePointer<UInt32>
     /// Keys that are not known, of the event in the first half and of its `costInput` in the second.
     let unknown: UnsafeMutablePointer<UnsafeRawBufferPointer>
@@ -41,8 +40,8 @@ public struct EventJSON: ~Copyable {
     public init() {
         slots = .allocate(capacity: 16)
         unknown = .allocate(capacity: Limits.jsonUnknownFields * 2)
-        recent = .allocate(capacity: NameMemo.recentCount)
-        recent.initialize(repeating: 0, count: NameMemo.recentCount)
+        recent = .allocate(capacity: RecentNames.count)
+        recent.initialize(repeating: 0, count: RecentNames.count)
     }
 
     deinit {
@@ -56,7 +55,6 @@ public struct EventJSON: ~Copyable {
     public mutating func read(
         _ body: UnsafeRawBufferPointer, shape: Shape, ignoringKey: Bool = false, into block: inout EventBlock
     ) -> Reading {
-        memo = NameMemo()
         let before = BlockMark(block)
         let reading: Reading =
             switch shape {
@@ -93,41 +91,53 @@ public struct EventJSON: ~Copyable {
         return code == 0 ? .ok : malformed(code)
     }
 
+    /// Tokens are looked for in about so many bytes of lines at a time: they stay in the first level of cache until they are read.
+    private static let linesTogether = 16 * 1024
+
     private mutating func readLines(_ body: UnsafeRawBufferPointer, _ ignoringKey: Bool, _ block: inout EventBlock) -> Reading {
-        guard let base = body.baseAddress else { return .ok }
-        let first = block.count
-        var start = 0
-        while start < body.count {
-            let lineEnd = endOfLine(base, start, body.count)
-            var from = start
-            var to = lineEnd
-            start = lineEnd + 1
-            while from < to, isSpace(body[from]) { from += 1 }
-            while to > from, isSpace(body[to - 1]) { to -= 1 }
-            guard from < to else { continue }
-            if block.count - first >= Limits.batchEvents { return .tooManyEvents }
-            let line = UnsafeRawBufferPointer(start: base + from, count: to - from)
-            if reader.document(line, depth: Limits.jsonDepth, values: Limits.jsonValues) == 0 {
-                readEvent(ignoringKey, &block)
-            } else {
-                addMalformed(&block)
+        let most = block.count + Limits.batchEvents
+        var rest = body
+        while !rest.isEmpty {
+            let lines = Self.takeLines(&rest, atLeast: Self.linesTogether)
+            if reader.indexLines(lines) == 0 {
+                guard readIndexedLines(ignoringKey, most, &block) else { return .tooManyEvents }
+                continue
+            }
+            // One that is no text, or a string that does not end, takes nothing away from its neighbours.
+            var left = lines
+            while !left.isEmpty {
+                let code = reader.indexLines(Self.takeLines(&left, atLeast: 1))
+                if code == 0 {
+                    guard readIndexedLines(ignoringKey, most, &block) else { return .tooManyEvents }
+                } else if code != Int32(purser_json_empty) {
+                    guard block.count < most else { return .tooManyEvents }
+                    addMalformed(&block)
+                }
             }
         }
         return .ok
     }
 
-    private func endOfLine(_ base: UnsafeRawPointer, _ start: Int, _ end: Int) -> Int {
-        var i = start
-        while i + 8 <= end {
-            let hits = HTTPGrammar.equal(HTTPGrammar.word(base, i), 0x0A)
-            if hits != 0 { return i + hits.trailingZeroBitCount >> 3 }
-            i += 8
+    /// Reads the lines whose tokens were found last. False when the block would have more than `most` events.
+    private mutating func readIndexedLines(_ ignoringKey: Bool, _ most: Int, _ block: inout EventBlock) -> Bool {
+        while reader.nextLine() {
+            guard block.count < most else { return false }
+            if reader.flatten(depth: Limits.jsonDepth, values: Limits.jsonValues) == 0, reader.finish() == 0 {
+                readEvent(ignoringKey, &block)
+            } else {
+                addMalformed(&block)
+            }
         }
-        while i < end, HTTPGrammar.byte(base, i) != 0x0A { i += 1 }
-        return i
+        return true
     }
 
-    private func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
+    /// Takes as few lines off the front of `rest` as have `bytes` bytes together, or all there are.
+    private static func takeLines(_ rest: inout UnsafeRawBufferPointer, atLeast bytes: Int) -> UnsafeRawBufferPointer {
+        var end = min(bytes, rest.count)
+        while end < rest.count, rest[end - 1] != 0x0A { end += 1 }
+        defer { rest = UnsafeRawBufferPointer(rebasing: rest[end...]) }
+        return UnsafeRawBufferPointer(rebasing: rest[..<end])
+    }
 
     private func malformed(_ code: Int32) -> Reading {
         let fault = reader.fault(code)
@@ -176,11 +186,11 @@ private struct BlockMark {
     }
 }
 
-/// The name each field had last, so that a run of equal names enters the block once. Behind it stands `EventJSON.recent`: the place
-/// in the block of the name that had the same few bits of a hash last. It is never cleared. What it says is believed only when the
-/// name at that place of this block has the same bytes; so whoever aims at its places only loses what it saves.
-struct NameMemo {
-    static let recentCount = 256
+/// Where `EventJSON.recent` keeps the place in the block of a name: that of the last one with the same few bits of a hash. It is never
+/// cleared. What it says is believed only when the name at that place of this block has the same bytes; so whoever aims at its places
+/// only loses what it saves.
+enum RecentNames {
+    static let count = 256
 
     @inline(__always) static func slot(_ text: UnsafeRawBufferPointer) -> Int {
         guard let base = text.baseAddress, text.count > 0 else { return 0 }
@@ -193,11 +203,4 @@ struct NameMemo {
         }
         return Int(truncatingIfNeeded: (mixed &* 0xD6E8_FEB8_6659_FD93) >> 56)
     }
-
-    var eventName: UInt32 = 0
-    var customer: UInt32 = 0
-    var feature: UInt32 = 0
-    var model: UInt32 = 0
-    var provider: UInt32 = 0
-    var region: UInt32 = 0
 }

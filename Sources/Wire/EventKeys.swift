@@ -68,19 +68,6 @@ enum EventKeys {
         return isWord("fast") ? .fast : nil
     }
 
-    /// The value of one to twelve decimal digits without a leading zero; nil for any other text.
-    @inline(__always) static func wholeNumber(_ text: UnsafeRawBufferPointer) -> Int64? {
-        guard let p = text.baseAddress, text.count >= 1, text.count <= 12 else { return nil }
-        if text.count > 1, HTTPGrammar.byte(p, 0) == 0x30 { return nil }
-        var value: Int64 = 0
-        for i in 0..<text.count {
-            let digit = HTTPGrammar.byte(p, i) &- 0x30
-            guard digit < 10 else { return nil }
-            value = value &* 10 &+ Int64(digit)
-        }
-        return value
-    }
-
     /// Whether the `length` bytes at `p` are `name`; `length` is at least 8 and the length of `name`.
     @inline(__always) private static func long(_ p: UnsafeRawPointer, _ length: Int, _ name: StaticString) -> Bool {
         let q = UnsafeRawPointer(name.utf8Start)

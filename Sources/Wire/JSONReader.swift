@@ -40,6 +40,16 @@ struct JSONReader: ~Copyable {
         return purser_json_index(handle, base.assumingMemoryBound(to: UInt8.self), bytes.count)
     }
 
+    /// Finds the tokens of all lines of `bytes`; 0 or a negative code, for which one line may be to blame alone.
+    @inline(__always) mutating func indexLines(_ bytes: UnsafeRawBufferPointer) -> Int32 {
+        guard let base = bytes.baseAddress else { return Int32(purser_json_empty) }
+        text = base
+        return purser_json_index_lines(handle, base.assumingMemoryBound(to: UInt8.self), bytes.count)
+    }
+
+    /// Goes on to the next line that is not blank, which is a document until the next call; false when there is none.
+    @inline(__always) mutating func nextLine() -> Bool { purser_json_next_line(handle) != 0 }
+
     /// Flattens the next value into `nodes`.
     @inline(__always) mutating func flatten(depth: Int, values: Int) -> Int32 {
         purser_json_flatten(handle, UInt32(truncatingIfNeeded: depth), UInt32(truncatingIfNeeded: values))

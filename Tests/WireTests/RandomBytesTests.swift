@@ -116,3 +116,36 @@ private func mutated(_ seeds: [[UInt8]], _ random: inout Random) -> [UInt8] {
         }
     }
 }
+
+/// Tokens are looked for in many lines at once. What becomes of a line has nothing to do with those around it.
+@Test(arguments: [0, 1, 50])
+func aLineIsReadAsIfItWereAlone(oddPerHundred: Int) {
+    var random = Random(state: 0x0156)
+    let good = [
+        #"{"eventName":"chat","eventIdempotencyKey":"K","customerReferenceId":"c","costInput":{"model":"m","inputTokens":12}}"#,
+        #"  {"eventName":"a\u0063me","costAmount":1.25,"meta":{"a":[1,{"b":null}]},"flowId":"K"} "#,
+        #"{"eventName":"K","revenueAmount":-1}"#,
+        "", " \t\r", "{}", #"{"eventName":"e","occurredAt":"2026-11-27T08:00:00.25Z","usageUnits":"7"}"# + "\r",
+    ]
+    .map(bytes)
+    // No text, a string without an end, control characters; values over two lines; marks that a line ends with.
+    let odd =
+        [
+            #"{"eventName":"e"#, #""}"#, "\"", "\\", "\\\"", #"{"eventName":"e\"#, #"{"eventName":"e","a":["#, "]}", #"{"eventName":"#,
+            #""e"}"#, "{", "}",
+            "{}{}", "{} x", "7", "tru", "e", ",", "\u{0C}", "\u{0}", "{\"eventName\":\"a\u{1}\"}", String(repeating: " ", count: 40_000),
+            #"{"eventName":"e","meta":{"a":""# + String(repeating: "x", count: 40_000) + #""}}"#,
+        ]
+        .map(bytes) + [[0xFF], bytes(#"{"eventName":""#) + [0xC3], [0xA9] + bytes(#""}"#)]
+    for _ in 0..<10 {
+        var lines: [[UInt8]] = []
+        for number in 0..<400 {
+            var line = (Int.random(in: 0..<100, using: &random) < oddPerHundred ? odd : good).randomElement(using: &random)!
+            if let place = line.firstIndex(of: 0x4B) { line.replaceSubrange(place...place, with: bytes("key-\(number)")) }
+            lines.append(line)
+        }
+        let together = read(Array(lines.joined(separator: [0x0A])), .ndjson)
+        let alone = lines.flatMap { read($0, .ndjson).events }
+        #expect(together.status == "ok" && together.events == alone)
+    }
+}

@@ -82,6 +82,12 @@ void purser_json_destroy(purser_json_reader *reader);
 // Finds the tokens of a document and stands before the first. `data` must stay until the last call about it.
 int32_t purser_json_index(purser_json_reader *reader, const uint8_t *data, size_t length);
 
+// The same for documents that are a line each, and stands before the first line. When it refuses, one line may be to blame alone.
+int32_t purser_json_index_lines(purser_json_reader *reader, const uint8_t *data, size_t length);
+
+// Stands before the next line that is not blank, and takes its end for that of the document: 1, or 0 when there is none.
+int32_t purser_json_next_line(purser_json_reader *reader);
+
 // Flattens the value the reader stands before into `nodes` (which it empties first) and stands after it. Refused: more than
 // `max_depth` containers inside each other, more than `max_nodes` values.
 int32_t purser_json_flatten(purser_json_reader *reader, uint32_t max_depth, uint32_t max_nodes);

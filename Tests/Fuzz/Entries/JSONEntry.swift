@@ -18,6 +18,7 @@ extension FuzzEntry {
             switch reading {
             case .ok:
                 if shape != .ndjson { try demand(isJSON, "taken as \(shape), and no JSON") }
+                if shape == .ndjson { try compare(block, withLinesOf: text, ignoringKey: choice & 1 != 0) }
                 try check(block)
                 try writeDown(&block)
             case .malformed(_, let offset):
@@ -39,6 +40,32 @@ extension FuzzEntry {
             try demand(isJSON, "taken as a document, and no JSON")
             try walk(document.root, 0)
         }
+    }
+
+    /// A line is an event of its own, whatever stands in those beside it.
+    private static func compare(_ block: borrowing EventBlock, withLinesOf text: [UInt8], ignoringKey: Bool) throws {
+        var reader = EventJSON()
+        var count = 0
+        for line in text.split(separator: 0x0A) where line.contains(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }) {
+            try demand(count < block.count, "fewer events than lines")
+            let event = block.events[count]
+            count += 1
+            var alone = EventBlock(events: 1)
+            let reading = exactly(Array(line), padding: 64) { reader.read($0, shape: .single, ignoringKey: ignoringKey, into: &alone) }
+            guard case .ok = reading else {
+                try demand(event.outcome == .malformed && event.field == .none, "line \(count) is malformed alone only")
+                continue
+            }
+            let other = alone.events[0]
+            try demand(
+                event.outcome == other.outcome && event.field == other.field && event.flags == other.flags
+                    && event.occurredAt == other.occurredAt && event.usageUnits == other.usageUnits && event.cost == other.cost
+                    && event.revenue == other.revenue && event.usageCount == other.usageCount
+                    && block.text(event.key).elementsEqual(alone.text(other.key))
+                    && block.name(event.eventName).elementsEqual(alone.name(other.eventName))
+                    && block.text(event.extras).elementsEqual(alone.text(other.extras)), "line \(count) is another event alone")
+        }
+        try demand(count == block.count, "more events than lines")
     }
 
     private static func walk(_ value: JSONValue, _ level: Int) throws {
