@@ -2,6 +2,7 @@
 
 internal import Core
 internal import Frames
+internal import Ledger
 internal import Wire
 
 extension Server {
@@ -12,6 +13,7 @@ extension Server {
             return false
         }
         lastGivenBack = lastCommit
+        ledger.dedup.dropSpare()
         pipelineBox.pointee.giveBack(body)
         return true
     }

@@ -298,6 +298,13 @@ public struct DedupIndex: ~Copyable {
         for i in 0..<sealedCount { sealed[i] = sealed[i + 1] }
     }
 
+    /// Gives up the table that is kept for the next time.
+    public mutating func dropSpare() {
+        spare?.deinitialize(count: 1)
+        spare?.deallocate()
+        spare = nil
+    }
+
     mutating func insert(_ run: LoadedRun, at place: Int) {
         for i in stride(from: runCount, to: place, by: -1) { (runs + i).moveInitialize(from: runs + i - 1, count: 1) }
         (runs + place).initialize(to: run)
