@@ -296,8 +296,10 @@ struct DeltaTable: ~Copyable {
                     high: UInt64(hour) << 32 | UInt64(cells[number].customer), low: UInt64(rank[bucket]) << 32 | UInt64(number)))
         }
         places.sort { $0.high != $1.high ? $0.high < $1.high : $0.low < $1.low }
-        for place in places {
-            let number = Int(place.low & 0xFFFF_FFFF)
+        let ahead = 8
+        for index in places.indices {
+            if index + ahead < places.count { Core.prefetch(UnsafeRawPointer(cells + places[index + ahead].number)) }
+            let number = places[index].number
             try visit(key(number), cells[number].figures)
         }
         for number in wide.sortedByKey() { try visit(wide.all[number].key, wide.all[number].figures) }
@@ -308,6 +310,8 @@ struct DeltaTable: ~Copyable {
 private struct Place {
     var high: UInt64
     var low: UInt64
+
+    var number: Int { Int(low & 0xFFFF_FFFF) }
 }
 
 extension Bucket {

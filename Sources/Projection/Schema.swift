@@ -170,6 +170,12 @@ struct SplitSum {
     var low: Int64
 
     init(_ total: Int128) {
+        // Nearly all of them: the machine divides these many times faster.
+        if let small = Int64(exactly: total), small >= 0 {
+            high = small / Int64(SplitSum.unit)
+            low = small % Int64(SplitSum.unit)
+            return
+        }
         var (quotient, remainder) = total.quotientAndRemainder(dividingBy: SplitSum.unit)
         if remainder < 0 {
             remainder += SplitSum.unit
