@@ -120,6 +120,7 @@ struct StorageTests {
     @Test func aFailureWhileStartingChangesNothing() throws { try scenario("failing_recovery") }
     @Test func keysThatCannotBeWrittenDownStayInMemory() throws { try scenario("failing_keys") }
     @Test func aSlowDiskOnlySlows() throws { try scenario("slow_disk") }
+    @Test func aDiskThatStopsForSecondsLosesNothing() throws { try scenario("stalled_disk") }
     @Test func aDiskMayFillAndEmptyAgainAndAgain() throws { try scenario("full_disks") }
     @Test func crashesUnderEveryKindOfLoadLoseNothing() throws { try scenario("crash_cycles") }
     @Test func powerLostAtAnyMomentLosesNothing() throws { try scenario("power_lost") }

@@ -31,6 +31,7 @@ import retention_scenarios  # noqa: E402
 import sealed_scenarios  # noqa: E402
 import storage_scenarios  # noqa: E402
 import service_scenarios  # noqa: E402
+import stall_scenarios  # noqa: E402
 import size_scenarios  # noqa: E402
 import tool_scenarios  # noqa: E402
 import unit_scenarios  # noqa: E402
@@ -45,6 +46,7 @@ for module in (
     durability_scenarios,
     crash_scenarios,
     storage_scenarios,
+    stall_scenarios,
     checkpoint_scenarios,
     power_scenarios,
     allocation_scenarios,
