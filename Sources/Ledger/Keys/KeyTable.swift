@@ -61,7 +61,10 @@ struct KeyTable: ~Copyable {
 
     @inline(__always) func prefetchSlot(_ fingerprint: UInt64) {
         let shard = shards + Int(truncatingIfNeeded: fingerprint >> 56)
-        prefetch(shard.pointee.entries + (Int(truncatingIfNeeded: fingerprint) & shard.pointee.mask))
+        let slot = shard.pointee.entries + (Int(truncatingIfNeeded: fingerprint) & shard.pointee.mask)
+        prefetch(slot)
+        // A walk over what does not match often ends in the next cache line.
+        prefetch(slot + 3)
     }
 
     /// Walks the entries that carry `fingerprint` and stand at `expiredBefore` or later. Start with `cursor` 0; nil at the end.
