@@ -31,6 +31,26 @@ public struct Digest: Equatable, Hashable, Sendable {
     public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 }
 
+/// A short hash (SipHash-2-4, 128 bits) under a secret of this process: whoever does not know the secret finds no two texts with the same one.
+/// For telling a text from the one before without keeping it, at a fifth of what SHA-256 takes.
+public struct SecretTag: Equatable, Sendable {
+    private var words: (UInt64, UInt64)
+
+    public init(_ bytes: UnsafeRawBufferPointer, under secret: (UInt64, UInt64)) {
+        var out: (UInt64, UInt64) = (0, 0)
+        withUnsafeMutableBytes(of: &out) { result in
+            withUnsafeBytes(of: secret) { secret in
+                _ = crypto_shorthash_siphashx24(
+                    result.baseAddress!.assumingMemoryBound(to: UInt8.self), bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                    UInt64(bytes.count), secret.baseAddress!.assumingMemoryBound(to: UInt8.self))
+            }
+        }
+        words = out
+    }
+
+    public static func == (a: SecretTag, b: SecretTag) -> Bool { a.words == b.words }
+}
+
 public enum SystemRandom {
     /// Fills with bytes from the kernel's generator.
     public static func fill(_ buffer: UnsafeMutableRawBufferPointer) {

@@ -196,10 +196,6 @@ extension Server {
         }
         connection.pointee.greeted = true
         connection.pointee.scopes = scopes
-        if !key.isEmpty {
-            connection.pointee.key = Digest(sha256: key)
-            connection.pointee.keyEpoch = ledger.keys.epoch
-        }
         let principal = key.isEmpty ? PrincipalKind.socket : PrincipalKind.key
         let name = "purserd/\(options.version)"
         reply(index) { output in

@@ -107,7 +107,7 @@ extension Server {
             }
             guard isOwnOrigin(claim, mustSay: claim.changes) else { return .foreign }
             principal = Server.principal(session.owner)
-            if case .key(let digest) = session.owner { noteUse(of: digest) }
+            if case .key(let digest) = session.owner { noteUse(at: ledger.keys.place(of: digest)) }
             slots[Int(index)].becomeKnown()
             return .scopes(scopes)
         }

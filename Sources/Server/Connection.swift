@@ -87,12 +87,15 @@ public struct Connection: ~Copyable {
     var ended = false
     var isWaiting = false
     var isDirty = false
-    /// Binary: hello was accepted. HTTP keeps no such state.
+    /// Binary: hello was accepted.
     var greeted = false
+    /// What the key may do, or on a binary connection without one the socket.
     var scopes: UInt8 = 0
-    /// The key of the hello, and the state of the books it was looked up in.
+    /// The key that was shown last, the state of the books it was looked up in, and where its record is there.
     var key: Digest?
+    var keyTag: SecretTag?
     var keyEpoch: UInt64 = 0
+    var keyPlace: Int?
 
     /// When the first byte of the request being received came; 0 between requests. Nanoseconds, monotonic.
     var requestSince: UInt64 = 0

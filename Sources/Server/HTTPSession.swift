@@ -286,12 +286,21 @@ extension Server {
             principal = UInt64(connection.pointee.credentials?.user ?? 0)
             return connection.pointee.socketScopes
         }
-        let digest = Digest(sha256: key)
-        guard let scopes = scopes(of: digest) else { return nil }
-        noteUse(of: digest)
-        principal = digest.words.0
-        connection.pointee.becomeKnown()
-        return scopes
+        // Nearly every request of a connection shows the same key: it is looked up again when keys were made or revoked since.
+        let tag = SecretTag(key, under: secret)
+        if connection.pointee.keyTag != tag || connection.pointee.keyEpoch != ledger.keys.epoch {
+            let digest = Digest(sha256: key)
+            guard let scopes = scopes(of: digest) else { return nil }
+            connection.pointee.key = digest
+            connection.pointee.keyTag = tag
+            connection.pointee.keyEpoch = ledger.keys.epoch
+            connection.pointee.keyPlace = ledger.keys.place(of: digest)
+            connection.pointee.scopes = scopes
+            connection.pointee.becomeKnown()
+        }
+        noteUse(at: connection.pointee.keyPlace)
+        principal = connection.pointee.key?.words.0 ?? 0
+        return connection.pointee.scopes
     }
 
     /// The scopes of the key with this digest; nil when it is unknown or revoked.

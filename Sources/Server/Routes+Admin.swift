@@ -162,8 +162,8 @@ extension Server {
     }
 
     /// A key was good for something. Kept in memory only: after a start nobody has used any.
-    mutating func noteUse(of digest: Digest) {
-        guard let place = ledger.keys.place(of: digest) else { return }
+    mutating func noteUse(at place: Int?) {
+        guard let place else { return }
         while keyUse.count <= place { keyUse.append(Timestamp(nanoseconds: 0)) }
         keyUse[place] = now.wall
     }

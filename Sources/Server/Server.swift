@@ -159,6 +159,8 @@ public struct Server: ~Copyable {
     /// The last commit when buffers were given back.
     var lastGivenBack: UInt64 = 0
     var random: UInt64
+    /// Of the tags of keys that were shown.
+    let secret = (SystemRandom.next(), SystemRandom.next())
 
     public init(
         ledger: consuming Ledger, pipeline: consuming CommitPipeline, storage: any Storage, options: ServerOptions,
