@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -67,6 +68,19 @@ void purser_alarm_heard(int alarm) {
     uint64_t count;
     // Nothing to be read means that it was set anew meanwhile.
     if (read(alarm, &count, sizeof count) < 0) return;
+}
+
+int purser_bell_open(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
+
+void purser_bell_ring(int bell) {
+    uint64_t one = 1;
+    // It fails only when it has been rung and not heard 2^64 times.
+    if (write(bell, &one, sizeof one) < 0) return;
+}
+
+void purser_bell_heard(int bell) {
+    uint64_t count;
+    if (read(bell, &count, sizeof count) < 0) return;
 }
 
 void purser_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0UL, 0UL, 0UL); }

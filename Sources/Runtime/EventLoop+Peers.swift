@@ -9,20 +9,30 @@ extension EventLoop {
     // MARK: Reading
 
     func startReading(_ peer: UnsafeMutablePointer<Peer>) {
-        guard !peer.pointee.reading, !peer.pointee.closing, !peer.pointee.ended else { return }
+        guard !peer.pointee.reading, !peer.pointee.isPolled, !peer.pointee.closing, !peer.pointee.ended else { return }
         peer.pointee.reading = true
         uv_read_start(
             peer.pointee.handle,
             { handle, _, buffer in
                 let loop = EventLoop.of(handle!.pointee.loop.pointee.data)
                 let peer = handle!.pointee.data.assumingMemoryBound(to: Peer.self)
-                let size = min(EventLoop.readBytes, loop.server.pointee.readSize(peer.pointee.id))
-                buffer!.pointee = uv_buf_init(loop.readBuffer.assumingMemoryBound(to: CChar.self), UInt32(size))
+                buffer!.pointee = uv_buf_init(loop.readBuffer.assumingMemoryBound(to: CChar.self), UInt32(loop.readSize(peer)))
             },
             { stream, count, buffer in
                 let peer = stream!.pointee.data.assumingMemoryBound(to: Peer.self)
                 EventLoop.of(stream!.pointee.loop.pointee.data).didRead(peer, count, buffer!.pointee.base)
             })
+    }
+
+    /// How much to read from a peer now. libuv would read on up to 32 times in a turn, and a peer that sends as fast as it can would
+    /// own it: after `Limits.turnBytes` there is no buffer any more, and the next turn goes on.
+    func readSize(_ peer: UnsafeMutablePointer<Peer>) -> Int {
+        if peer.pointee.turn != turn {
+            peer.pointee.turn = turn
+            peer.pointee.readInTurn = 0
+        }
+        guard peer.pointee.readInTurn < Limits.turnBytes else { return 0 }
+        return min(EventLoop.readBytes, server.pointee.readSize(peer.pointee.id))
     }
 
     func stopReading(_ peer: UnsafeMutablePointer<Peer>) {
@@ -33,19 +43,13 @@ extension EventLoop {
 
     func didRead(_ peer: UnsafeMutablePointer<Peer>, _ count: Int, _ base: UnsafeMutablePointer<CChar>?) {
         if count > 0 {
-            guard peer.pointee.lingerUntil == 0 else { return }
-            server.pointee.received(peer.pointee.id, UnsafeRawBufferPointer(start: base, count: count), at: instant)
-            // libuv would read on up to 32 times in this turn: a peer that sends as fast as it can would own it.
-            if peer.pointee.turn != turn {
-                peer.pointee.turn = turn
-                peer.pointee.readInTurn = 0
-            }
+            guard peer.pointee.lingerUntil == 0, let connection = server.pointee.connection(peer.pointee.id) else { return }
             peer.pointee.readInTurn += count
+            peer.pointee.overlaps = connection.pointee.isOwed ? min(peer.pointee.overlaps + 1, EventLoop.overlapsToPoll) : 0
+            server.pointee.received(peer.pointee.id, UnsafeRawBufferPointer(start: base, count: count), at: instant)
             // Reading goes on when it is flushed, at the end of the turn.
-            if peer.pointee.readInTurn >= Limits.turnBytes || server.pointee.connection(peer.pointee.id)?.pointee.wantsInput == false {
-                stopReading(peer)
-            }
-        } else if count < 0 {
+            if !connection.pointee.wantsInput { stopReading(peer) }
+        } else if count < 0, count != Int(UV_ENOBUFS.rawValue) {
             peer.pointee.ended = true
             stopReading(peer)
             if count != Int(UV_EOF.rawValue) || peer.pointee.lingerUntil != 0 {
@@ -105,8 +109,13 @@ extension EventLoop {
             if connection.pointee.hasUnreadInput {
                 server.pointee.resume(peer.pointee.id, at: now)
             }
-            startReading(peer)
+            if peer.pointee.overlaps == EventLoop.overlapsToPoll, server.pointee.pipeline.pacedUntil != nil {
+                poll(peer, now.monotonic)
+            } else {
+                startReading(peer)
+            }
         } else {
+            leavePolled(peer)
             stopReading(peer)
         }
     }
@@ -157,6 +166,7 @@ extension EventLoop {
         lastLingering?.pointee.nextLingering = peer
         lastLingering = peer
         if firstLingering == nil { firstLingering = peer }
+        leavePolled(peer)
         let request = UnsafeMutablePointer<uv_shutdown_t>.allocate(capacity: 1)
         if uv_shutdown(request, peer.pointee.handle, { request, _ in request!.deallocate() }) != 0 {
             request.deallocate()
@@ -172,6 +182,7 @@ extension EventLoop {
         server.pointee.disconnected(peer.pointee.id)
         peers[Int(peer.pointee.id.index)] = nil
         if peer.pointee.lingerUntil != 0 { leaveLingering(peer) }
+        leavePolled(peer)
         uv_close(UnsafeMutableRawPointer(peer.pointee.handle).assumingMemoryBound(to: uv_handle_t.self)) { handle in
             let peer = handle!.pointee.data.assumingMemoryBound(to: Peer.self)
             peer.deinitialize(count: 1)

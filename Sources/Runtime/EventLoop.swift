@@ -64,6 +64,12 @@ struct Peer {
     /// Bytes read in turn number `turn`; more than `Limits.turnBytes` wait for the next one.
     var readInTurn = 0
     var turn: UInt64 = 0
+    /// Reads in a row while it was owed an answer, counted up to `overlapsToPoll`.
+    var overlaps = 0
+    /// Its place among those that are looked at now and then, and the looks in a row that found nothing.
+    var polledAt: Int?
+    var misses = 0
+    var isPolled: Bool { polledAt != nil }
     /// Bytes handed to `uv_write` and not yet written.
     var writing = 0
     /// Bytes given to the kernel so far; how many they were when a stretch of `Limits.writeSeconds` began, and when that was; 0
@@ -94,7 +100,7 @@ public final class EventLoop {
     private var journal: JournalThread
     private var queryThread: QueryThread
     private var keyThread: KeyThread
-    private let journalAsync: UnsafeMutablePointer<uv_async_t>
+    private let bell = Bell()
     private let queryAsync: UnsafeMutablePointer<uv_async_t>
     private let keyAsync: UnsafeMutablePointer<uv_async_t>
     private let prepare: UnsafeMutablePointer<uv_prepare_t>
@@ -111,6 +117,9 @@ public final class EventLoop {
     var peers: [UnsafeMutablePointer<Peer>?] = []
     /// Those to flush this turn; kept for its memory.
     var flushed: [UnsafeMutablePointer<Peer>] = []
+    /// Those that are looked at now and then, and when they were.
+    var polled: [UnsafeMutablePointer<Peer>] = []
+    var lastLook: UInt64 = 0
     var firstLingering: UnsafeMutablePointer<Peer>?
     var lastLingering: UnsafeMutablePointer<Peer>?
     /// Counts turns.
@@ -156,14 +165,13 @@ public final class EventLoop {
         self.server.initialize(to: server)
         self.storage = storage
         self.options = options
-        journalAsync = .allocate(capacity: 1)
         queryAsync = .allocate(capacity: 1)
         keyAsync = .allocate(capacity: 1)
         prepare = .allocate(capacity: 1)
         timer = .allocate(capacity: 1)
         acceptTimer = .allocate(capacity: 1)
         readBuffer = .allocate(byteCount: EventLoop.readBytes + 4096, alignment: 64)
-        journal = JournalThread(committer: committer, async: journalAsync)
+        journal = JournalThread(committer: committer, bell: bell)
         queryThread = QueryThread(durableEnd: durableEnd, async: queryAsync, make: makeQueryEngine)
         keyThread = KeyThread(async: keyAsync)
     }
@@ -189,8 +197,6 @@ public final class EventLoop {
     /// Listens, serves until told to stop, and says how it ended.
     public func run() -> RuntimeEnd {
         loop.pointee.data = context
-        uv_async_init(loop, journalAsync) { EventLoop.of($0!.pointee.data).journalDone() }
-        journalAsync.pointee.data = context
         uv_async_init(loop, queryAsync) { EventLoop.of($0!.pointee.data).queriesAnswered() }
         queryAsync.pointee.data = context
         uv_async_init(loop, keyAsync) { EventLoop.of($0!.pointee.data).keyJobDone() }
@@ -216,6 +222,7 @@ public final class EventLoop {
             return .clean
         }
         guard alarm.start(loop) else { return .resources("no timer can be had") }
+        guard bell.start(loop, { [unowned self] in journalDone() }) else { return .resources("no descriptor can be had") }
         guard journal.start(), queryThread.start(), keyThread.start() else { return .resources("no thread can be started") }
         if let failed = openListeners() { return .listen(failed) }
         prepareSegment()
@@ -272,11 +279,16 @@ public final class EventLoop {
     private func beforeSleep() {
         turn += 1
         if hasLate { endLate() }
+        lookAtPolled()
         flushDirty()
         let now = instant
         if let batch = server.pointee.startCommit(at: now) {
             commitStarted = now.monotonic
             journal.commit(batch)
+            if !server.pointee.pipeline.isPaced { stopPolling() }
+        }
+        if !polled.isEmpty {
+            alarm.set(server.pointee.pipeline.nextLook(after: lastLook))
         } else if let later = server.pointee.pipeline.pacedUntil {
             alarm.set(later)
         }
@@ -289,7 +301,7 @@ public final class EventLoop {
         if drainDeadline == 0, let job = server.pointee.startJob(at: now) { keyThread.give(job) }
         if let failure = server.pointee.failure { fail(failure) }
         // What was resumed while output went out may have more to say: turn again instead of sleeping on it.
-        if hasLate || !server.pointee.dirty.isEmpty { uv_async_send(journalAsync) }
+        if hasLate || !server.pointee.dirty.isEmpty { bell.ring() }
         if drainDeadline != 0, isDrained || now.monotonic > drainDeadline { finish(.clean) }
     }
 

@@ -14,21 +14,21 @@ public protocol BatchCommitter: AnyObject {
     func commit(_ batch: UnsafeMutablePointer<BatchBuilder>) throws(StorageError)
 }
 
-/// What the two threads share. The semaphore orders the loop's writes before the thread's reads, the async handle the other way.
+/// What the two threads share. The semaphore orders the loop's writes before the thread's reads, the bell the other way.
 final class JournalThread {
     private var thread = uv_thread_t()
     private let work = UnsafeMutablePointer<uv_sem_t>.allocate(capacity: 1)
     private let committer: any BatchCommitter
-    private let async: UnsafeMutablePointer<uv_async_t>
+    private let bell: Bell
     private var batch: UnsafeMutablePointer<BatchBuilder>?
     private var failed: StorageError?
     private var nanoseconds: UInt64 = 0
     private let done = Atomic<Bool>(false)
 
-    /// `async` wakes the loop when a batch is done.
-    init(committer: any BatchCommitter, async: UnsafeMutablePointer<uv_async_t>) {
+    /// `bell` wakes the loop when a batch is done.
+    init(committer: any BatchCommitter, bell: Bell) {
         self.committer = committer
-        self.async = async
+        self.bell = bell
         uv_sem_init(work, 0)
     }
 
@@ -74,7 +74,7 @@ final class JournalThread {
             }
             nanoseconds = uv_hrtime() - start
             done.store(true, ordering: .releasing)
-            uv_async_send(async)
+            bell.ring()
         }
     }
 }

@@ -14,6 +14,7 @@ import Core
 
 struct CommitPace {
     static let commitsUntilRetry = 64
+    private static let commitsUntilCheck = 16
     private static let interval = UInt64(Limits.paceMicroseconds) * 1000
 
     /// When the last commit began, and what it carried.
@@ -28,9 +29,23 @@ struct CommitPace {
     private var isWaiting = false
     /// Commits that do not wait because it was no use.
     private var skips = 0
+    /// Commits since small ones are paced, up to `commitsUntilCheck`.
+    private var round = 0
 
     /// A peer that is owed an answer asked for another one.
     mutating func sentMore() { overlaps = true }
+
+    /// Whether small batches wait, as things are.
+    var isInForce: Bool { carried < Limits.paceBytes && (overlaps || overlapped) && skips == 0 }
+
+    /// When to look at those who go on sending, if they are looked at only now and then, last at `time`: when the batch goes. The first
+    /// wait and every so many after it are looked at in the middle, too, to see whether events still come in its second half.
+    func nextLook(after time: UInt64) -> UInt64 {
+        let middle = began + CommitPace.interval / 2
+        if round == 0, time < middle { return middle }
+        let due = began + CommitPace.interval
+        return time < due ? due : time + CommitPace.interval
+    }
 
     /// Whether a batch of `bytes` goes now, or until when it waits for company. Asked once a turn while nothing is being written.
     mutating func waits(bytes: Int, now: UInt64) -> UInt64? {
@@ -38,19 +53,22 @@ struct CommitPace {
             waiting = bytes
             grewAt = now
         }
-        guard bytes < Limits.paceBytes, carried < Limits.paceBytes, overlaps || overlapped, skips == 0 else { return nil }
+        guard bytes < Limits.paceBytes, isInForce else { return nil }
         let due = began + CommitPace.interval
         if now < due {
             isWaiting = true
             return due
         }
-        if isWaiting, due > grewAt, due - grewAt > CommitPace.interval / 2 { skips = CommitPace.commitsUntilRetry + 1 }
+        if isWaiting, due > grewAt, due - grewAt > CommitPace.interval / 5 * 2 { skips = CommitPace.commitsUntilRetry + 1 }
         return nil
     }
 
     /// A batch of `bytes` goes.
     mutating func begin(bytes: Int, now: UInt64) {
-        began = now
+        // What a wake-up was late is not added to the next pace.
+        let due = began + CommitPace.interval
+        began = isInForce && now >= due && now - due < CommitPace.interval / 4 ? due : now
+        round = isInForce ? (round + 1) % CommitPace.commitsUntilCheck : 0
         carried = bytes
         overlapped = overlaps
         overlaps = false

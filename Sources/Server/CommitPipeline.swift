@@ -188,6 +188,12 @@ public struct CommitPipeline: ~Copyable {
         return slots + index
     }
 
+    /// Whether the batch after the one that was handed out last is going to wait for company, if it is small, too.
+    public var isPaced: Bool { pace.isInForce }
+
+    /// When to look at those who go on sending, who were looked at last at `time`.
+    public func nextLook(after time: UInt64) -> UInt64 { pace.nextLook(after: time) }
+
     /// A peer that is owed an answer asked for another one: more may come while the batch waits.
     mutating func peerSentMore() { pace.sentMore() }
 

@@ -187,7 +187,7 @@ public struct Connection: ~Copyable {
     public var isFinished: Bool { closing && written == output.count && marks.isEmpty && !awaitsAnswer }
 
     /// Whether an answer waits for a batch.
-    var isOwed: Bool { !marks.isEmpty }
+    public var isOwed: Bool { !marks.isEmpty }
 
     /// Holds what was appended to `output` until `batch` is durable. A mark always holds at least one byte: an empty one would
     /// outlive the bytes before it, whose memory is used again once they are written.

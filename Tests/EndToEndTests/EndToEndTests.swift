@@ -154,6 +154,7 @@ struct KeyTests {
 }
 
 struct NetworkTests {
+    @Test func whoeverSendsOnIsAnswered() throws { try scenario("sending_on") }
     @Test func peersMayVanishAtEveryByte() throws { try scenario("gone_at_every_byte") }
     @Test func peersMayVanishDuringASync() throws { try scenario("gone_during_a_sync") }
     @Test func slowPeersCostNothing() throws { try scenario("slow_peers") }

@@ -14,6 +14,11 @@ private struct Bench {
     private var number: UInt64 = 2
     /// When each event without an answer was sent, oldest first.
     private var sent: [UInt64] = []
+    /// The peer is read only when the pace says so: what it sent since.
+    var isPolled = false
+    private(set) var looks = 0
+    private var lastLook: UInt64 = 0
+    private var unread: [UInt8] = []
     private(set) var longest: UInt64 = 0
     private(set) var answered = 0
 
@@ -27,17 +32,28 @@ private struct Bench {
     var now: UInt64 { host.now.monotonic }
     var commits: UInt64 { host.server.metrics.commits }
     var outstanding: Int { sent.count }
+    var isPaced: Bool { host.server.pipeline.isPaced }
 
     /// Frames of one event, or of so many.
     mutating func send(_ count: Int = 1, eventsEach: Int = 1) {
         for _ in 0..<count {
-            host.send(client, Frame.events((0..<eventsEach).map { "k\(number)-\($0)" }, requestID: number))
+            let frame = Frame.events((0..<eventsEach).map { "k\(number)-\($0)" }, requestID: number)
+            if isPolled { unread += frame } else { host.send(client, frame) }
             number += 1
             sent.append(now)
         }
     }
 
     mutating func step() throws {
+        if isPolled, now >= host.server.pipeline.nextLook(after: lastLook) {
+            lastLook = now
+            looks += 1
+            if !unread.isEmpty {
+                host.server.sentOn()
+                host.send(client, unread)
+                unread = []
+            }
+        }
         host.turn()
         if host.isWriting, writingSince == nil { writingSince = now }
         if let since = writingSince, now - since >= commitTime {
@@ -80,6 +96,47 @@ private struct Bench {
     // Nobody waits longer than for the next commit and its end.
     #expect(bench.longest <= UInt64(Limits.paceMicroseconds * 1000) + 2 * bench.commitTime + 40_000)
     #expect(bench.answered >= 1_990)
+}
+
+@Test func whoeverIsPolledIsReadWhenItsBatchGoes() throws {
+    var bench = try Bench()
+    for step in 0..<1_000 {
+        if step % 10 == 0 { bench.send() }
+        try bench.step()
+    }
+    #expect(bench.isPaced)
+    bench.isPolled = true
+    let (began, before) = (bench.now, bench.commits)
+    for step in 0..<20_000 {
+        if step % 10 == 0 { bench.send() }
+        try bench.step()
+    }
+    #expect(bench.isPaced)
+    let intervals = (bench.now - began) / UInt64(Limits.paceMicroseconds * 1000)
+    #expect(bench.commits - before <= intervals + 1)
+    #expect(bench.commits - before >= intervals * 9 / 10)
+    // One look for each batch, and now and then one before.
+    #expect(bench.looks <= Int(intervals) * 9 / 8)
+    #expect(bench.longest <= UInt64(Limits.paceMicroseconds * 1000) + 2 * bench.commitTime + 40_000)
+    #expect(bench.answered >= 2_080)
+}
+
+@Test func aPolledPeerWithAllItEverHasUnderWayIsFoundOut() throws {
+    var bench = try Bench()
+    for step in 0..<1_000 {
+        if step % 10 == 0 { bench.send() }
+        try bench.step()
+    }
+    while bench.outstanding > 0 { try bench.step() }
+    bench.isPolled = true
+    // From now on eight at a time, and no more until all are answered.
+    var commits = 0
+    while bench.isPaced, commits < 100 {
+        bench.send(8)
+        while bench.outstanding > 0 { try bench.step() }
+        commits += 1
+    }
+    #expect(commits <= 20)
 }
 
 @Test func aBatchOfSomeSizeDoesNotWait() throws {

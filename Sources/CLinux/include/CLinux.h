@@ -40,6 +40,11 @@ int purser_alarm_set(int alarm, uint64_t at);
 /// Takes notice of it: no longer readable.
 void purser_alarm_heard(int alarm);
 
+/// A bell: a descriptor that is readable from when it was rung until that was heard.
+int purser_bell_open(void);
+void purser_bell_ring(int bell);
+void purser_bell_heard(int bell);
+
 /// What `top -H` and `perf` call the calling thread: fifteen bytes at most.
 void purser_name_thread(const char *name);
 

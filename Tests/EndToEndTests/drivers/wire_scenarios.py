@@ -10,8 +10,10 @@ import re
 import socket
 import time
 
-from harness import ROOT, Failure
-from http_scenarios import recorded
+import frames
+from harness import ROOT, Failure, eventually
+from http_scenarios import event, recorded
+from network_scenarios import reset, sockets
 
 EVENTS = "/api/v1/client/events"
 CANARY = b"GET /nowhere-%d HTTP/1.1\r\nHost: canary\r\nX-Request-ID: canary-%d\r\n\r\n"
@@ -204,4 +206,52 @@ def json_vectors(case):
 
 OTHERS = [f"/api/v1/client/{name}" for name in ("customers", "keys", "prices", "reprices", "simulations")]
 
-SCENARIOS = {"request_vectors": request_vectors, "json_vectors": json_vectors}
+def peers_that_go_on_sending(case):
+    """Whoever sends on while it is owed answers is read at intervals: what it does in between, all of it is answered."""
+    daemon = case.daemon()
+
+    def one(number):
+        return {"eventName": "on", "eventIdempotencyKey": f"on-{number}", "costAmount": 1}
+
+    def stream(client, first, count=300):
+        """Frames of one event, some each millisecond."""
+        for number in range(first, first + count):
+            client.send(frames.events([one(number)], number))
+            time.sleep(0.0003)
+
+    def answers(client, first, count):
+        for number in range(first, first + count):
+            answer = client.answer()
+            case.equal((answer.kind, answer.request), (frames.EVENTS_REPLY, number), "the answers, in order")
+
+    client = frames.Client(daemon)
+    stream(client, 1000)
+    last = frames.events([one(1300)], 1300)
+    client.send(last[:40])
+    time.sleep(0.05)
+    client.send(last[40:])
+    answers(client, 1000, 301)
+    stream(client, 2000)
+    for number in range(50):
+        client.send(frames.frame(frames.PING, 5000 + number, b"x"))
+    answers(client, 2000, 300)
+    for number in range(50):
+        case.equal(client.answer().request, 5000 + number, "a ping behind events")
+    stream(client, 3000)
+    client.socket.shutdown(socket.SHUT_WR)
+    answers(client, 3000, 300)
+    case.expect(client.ended(), "its end was not noticed")
+    # One that is gone in the middle, and one that breaks the rules.
+    vanishing, broken = frames.Client(daemon, unix=False), frames.Client(daemon)
+    stream(vanishing, 10000)
+    reset(vanishing.socket)
+    stream(broken, 20000)
+    broken.send(b"\0" * 64)
+    answers(broken, 20000, 300)
+    case.equal(broken.answer().kind, frames.ERROR, "after what is no frame")
+    case.expect(broken.ended(), "a broken connection goes on")
+    case.equal(daemon.call("POST", EVENTS, event()).status, 201, "somebody else")
+    eventually("their descriptors to be given back", lambda: sockets(daemon) <= 3)
+
+
+SCENARIOS = {"request_vectors": request_vectors, "json_vectors": json_vectors, "sending_on": peers_that_go_on_sending}
