@@ -1,5 +1,5 @@
 // EventLoop: libuv around the server. One thread owns every connection, the sessions and the ledger; the journal thread, the query
-// thread and the thread of the keys' files are reached through one async handle each.
+// thread and the thread of the keys' files ring it, one handle each.
 //
 // One turn: readable sockets are read and their bytes given to the server; then, before sleeping, `beforeSleep` writes what may
 // go out and hands the batch that filled meanwhile to the journal thread, unless it is to fill for a moment longer (`CommitPace`). So
