@@ -31,7 +31,7 @@ public struct Digest: Equatable, Hashable, Sendable {
     public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 }
 
-/// A short hash (SipHash-2-4, 128 bits) under a secret of this process: whoever does not know the secret finds no two texts with the same one.
+/// A short hash (SipHash-2-4, 128 bits) under a secret of this process: whoever does not know it finds no two texts with the same one.
 /// For telling a text from the one before without keeping it, at a fifth of what SHA-256 takes.
 public struct SecretTag: Equatable, Sendable {
     private var words: (UInt64, UInt64)

@@ -339,7 +339,7 @@ public struct Server: ~Copyable {
 
     // MARK: Commit
 
-    /// A peer that was owed answers sent more, and not only since they went out. `received` sees that by itself where a peer is read at once.
+    /// A peer that was owed answers sent more. `received` sees that by itself where a peer is read at once.
     public mutating func sentOn() { pipelineBox.pointee.peerSentMore() }
 
     /// The next batch to write, if none is being written and it is not to wait for more: then `pipeline.pacedUntil` says when
