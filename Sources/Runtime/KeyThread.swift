@@ -1,6 +1,7 @@
 // KeyThread: the thread that writes and merges the files of idempotency keys, and drops segments whose events are no longer kept.
-// It does one piece of work at a time and, what is not urgent, no more than half of the time and at a low priority: it may take hours,
-// and the journal and the loop are in a hurry. Nobody stops it: the process ends, and what is left is begun again after the next start.
+// It does one piece of work at a time, at a low priority, and before what is not urgent it rests for as long as it had a processor
+// for the last: it may take hours, and the journal and the loop are in a hurry. Nobody stops it: the process ends, and what is left is
+// begun again after the next start.
 
 internal import CLinux
 internal import CUV
@@ -57,14 +58,21 @@ final class KeyThread {
         while true {
             let job = next()
             if !job.isUrgent { uv_sleep(UInt32(rest / 1_000_000)) }
-            let start = uv_hrtime()
+            let start = KeyThread.processorTime
             job.perform()
-            rest = min(uv_hrtime() - start, 1_000_000_000)
+            rest = min(KeyThread.processorTime - start, 1_000_000_000)
             uv_mutex_lock(mutex)
             done = job
             uv_mutex_unlock(mutex)
             uv_async_send(async)
         }
+    }
+
+    /// Of this thread, in nanoseconds.
+    private static var processorTime: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
     /// Waits for work.
