@@ -201,7 +201,7 @@ public enum Limits {
     public static let projectionCells = 500_000
     /// Cells that are gathered while a flush is under way, before folding waits for it: 65 MB, and as much for those under way.
     public static let projectionCellsMost = 750_000
-    /// Descriptions of chunks (16 KiB each, one per MiB of journal) that make it flush at once.
+    /// Descriptions of chunks (16 KiB each, one for a MiB of journal or 10,000 events) that make it flush at once.
     public static let projectionChunks = 256
     /// What twice `projectionCellsMost`, twice `projectionChunks` and one query of `marginGroups` take together.
     public static let projectionBytes = 176 * 1024 * 1024

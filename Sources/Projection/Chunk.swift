@@ -1,9 +1,10 @@
-// Chunk: about a mebibyte of journal, described so that a query can tell without reading whether it may hold what it looks for.
+// Chunk: about a mebibyte of journal, or ten thousand events, described so that a query can tell without reading whether it may hold
+// what it looks for.
 //
 // A description is the range of times the chunk's events carry and a filter (Bloom): 131,072 bits, two for each customer,
 // feature, model, provider and event name that occurs, for each flow, for each idempotency key, and one pair for "something
-// is unpriced". Sized for the 10,000 events of 100 bytes that fit a chunk: with all keys and a third as many customers and
-// flows distinct, less than one chunk in ten is read in vain. A filter never says no wrongly.
+// is unpriced". Good for 10,000 events: with all keys and a third as many customers and flows distinct, less than one chunk in ten is
+// read in vain. A filter never says no wrongly.
 
 internal import Core
 internal import Journal
@@ -64,7 +65,9 @@ struct Chunk: Sendable {
     }
 
     /// Whether the next batch still belongs to it.
-    var isUnfinished: Bool { end.segment == position.segment && end.raw - position.raw < ChunkLog.chunkBytes }
+    var isUnfinished: Bool {
+        end.segment == position.segment && end.raw - position.raw < ChunkLog.chunkBytes && events < ChunkLog.chunkEvents
+    }
 
     /// About how much journal it is. The batch that ends it may stand in the next segment.
     var bytes: Int {
@@ -77,8 +80,9 @@ struct Chunk: Sendable {
 
 /// The chunks since the last flush, and the one being filled.
 struct ChunkLog: ~Copyable {
-    /// A chunk is closed when it is this long.
+    /// A chunk is closed when it is this long, or has as many events as its filter is good for.
     static let chunkBytes: UInt64 = 1024 * 1024
+    static let chunkEvents: UInt64 = 10_000
 
     /// Closed, not stored yet, in journal order.
     private(set) var closed: [Chunk] = []

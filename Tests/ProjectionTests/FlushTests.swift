@@ -130,5 +130,21 @@ private func queries() -> [Query] {
         }
     }
 
+    @Test func aChunkEndsWithItsMebibyteOrTheEventsThatItsFilterIsGoodFor() {
+        for (bytes, events, batches) in [(200_000, 100, 6), (60_000, 2_500, 4), (3_000_000, 1, 1)] as [(UInt32, UInt64, Int)] {
+            var log = ChunkLog()
+            for batch in 1...batches {
+                #expect(log.closed.isEmpty)
+                let start = JournalPosition(segment: 0, offset: 4096 + UInt32(batch - 1) * bytes)
+                log.begin(at: start, firstSequence: UInt64(batch - 1) * events + 1)
+                log.end(
+                    at: JournalPosition(segment: 0, offset: start.offset + bytes), events: events, earliest: Int64(batch),
+                    latest: Int64(batch))
+            }
+            #expect(log.closed.count == 1 && !log.isOpen)
+            #expect(log.closed[0].events == events * UInt64(batches) && log.closed[0].latest == Int64(batches))
+        }
+    }
+
     private func name(_ key: CellKey) -> String { "\(key.hour) \(key.customer) \(key.feature) \(key.model)" }
 }
