@@ -205,8 +205,9 @@ public struct CommitPipeline: ~Copyable {
         lastWasMark = slots[index].isEmpty
         last = JournalPlace(
             id: id, batch: JournalPosition(segment: slots[index].segment, offset: slots[index].offset), crc: slots[index].sealedCRC)
+        // With its padding: what follows it is then the same stretch.
         recent.add(
-            UnsafeRawBufferPointer(start: slots[index].writer.base, count: sealedBytes[index]), segment: slots[index].segment,
+            UnsafeRawBufferPointer(start: slots[index].writer.base, count: length), segment: slots[index].segment,
             offset: Int(slots[index].offset))
         pendingBytes -= length
         committedBytes += UInt64(length)

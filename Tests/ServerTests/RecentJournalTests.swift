@@ -52,6 +52,23 @@ import Testing
         #expect(read(recent, 0, 0, 10) == [])
     }
 
+    /// However small they are: what has to be gone through for each commit does not grow with their number.
+    @Test func batchesThatFollowEachOtherAreOneStretch() throws {
+        let host = try Host()
+        let client = host.connect()
+        _ = try host.exchange(client, Frame.hello())
+        let start = host.server.pipeline.durableEnd
+        for i in 1...20 { _ = try host.exchange(client, Frame.events([String(repeating: "k", count: i)], requestID: UInt64(i))) }
+        let end = host.server.pipeline.durableEnd
+        #expect(host.server.metrics.commits >= 20 && start.segment == end.segment)
+        let kept = [UInt8](unsafeUninitializedCapacity: 1 << 16) { memory, count in
+            count = host.server.pipeline.readRecent(start, into: UnsafeMutableRawBufferPointer(memory))
+        }
+        let file = try #require(host.disk.files[SegmentFormat.fileName(start.segment)])
+        let isWhole = kept == Array(file[Int(start.offset)..<Int(end.offset)])
+        #expect(isWhole)
+    }
+
     private func read(_ recent: borrowing RecentJournal, _ segment: Int, _ offset: Int, _ wanted: Int) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: wanted) { memory, count in
             count = recent.read(
