@@ -5,27 +5,32 @@ import Testing
 @testable import Server
 
 @Suite struct RecentJournalTests {
-    /// Against the journal as it is, segment by segment, with batches of all sizes up to more than the ring holds.
+    /// Against the journal as it is, segment by segment, with batches of all sizes up to more than the ring holds, and often room
+    /// behind them.
     @Test func whatItHandsOutIsTheJournalAndAlwaysTheNewestOfIt() {
         for capacity in [1, 64, 1000, 4096] {
             var dice = Dice(UInt64(capacity))
             var recent = RecentJournal(capacity: capacity)
-            var segments: [[UInt8]] = [[]]
+            // Of each byte how many were added before it; nil is what was not added.
+            var segments: [[(byte: UInt8, before: Int)?]] = [[]]
             var added = 0
             for _ in 0..<400 {
                 if dice.oneIn(20) { segments.append([]) }
                 let segment = segments.count - 1
-                let count = dice.below(capacity * 3 / 2 + 1)
+                let count = dice.below((dice.oneIn(4) ? capacity * 3 / 2 : capacity / 20) + 1)
                 let batch = (0..<count).map { _ in UInt8(dice.below(256)) }
                 batch.withUnsafeBytes { recent.add($0, segment: UInt32(segment), offset: segments[segment].count) }
-                segments[segment] += batch
-                added += batch.count
+                for byte in batch {
+                    segments[segment].append((byte, added))
+                    added += 1
+                }
+                if dice.oneIn(2) { for _ in 0..<dice.below(40) { segments[segment].append(nil) } }
                 for _ in 0..<20 {
                     let segment = dice.below(segments.count)
                     let offset = dice.below(segments[segment].count + 1)
-                    let behind = segments.dropFirst(segment).reduce(-offset) { $0 + $1.count }
                     let wanted = 1 + dice.below(600)
-                    let expected = behind > capacity ? [] : Array(segments[segment][offset...].prefix(wanted))
+                    let there = segments[segment][offset...].prefix(wanted).prefix { $0 != nil }.compactMap { $0 }
+                    let expected = there.first.map { added - $0.before <= capacity } == true ? there.map(\.byte) : []
                     #expect(read(recent, segment, offset, wanted) == expected)
                 }
             }
