@@ -143,8 +143,8 @@ struct DeltaTable: ~Copyable {
         index.deallocate()
     }
 
-    /// Cells, and buckets, which take as much memory.
-    var count: Int { narrowCount + wide.count + buckets.all.count }
+    /// Cells, and buckets, each of which takes as much memory as one and a half and is counted as two.
+    var count: Int { narrowCount + wide.count + 2 * buckets.all.count }
     var isEmpty: Bool { count == 0 }
 
     // MARK: - Adding
