@@ -14,7 +14,7 @@ public protocol BatchCommitter: AnyObject {
     func commit(_ batch: UnsafeMutablePointer<BatchBuilder>) throws(StorageError)
 }
 
-/// What the two threads share. The semaphore orders the loop's writes before the thread's reads, the bell the other way.
+/// What the two threads share. The semaphore orders the loop's writes before the thread's reads, `done` the other way.
 final class JournalThread {
     private var thread = uv_thread_t()
     private let work = UnsafeMutablePointer<uv_sem_t>.allocate(capacity: 1)
