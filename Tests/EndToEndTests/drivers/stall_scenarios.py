@@ -59,8 +59,9 @@ class StallingDisk:
         self.mounts.append(path)
 
     def stall(self, seconds):
-        """Stops the disk; when it stood and when it went on. A process of its own lets it go, whatever becomes of this one."""
-        script = 'fsfreeze --freeze "$1" && echo && sleep "$2"; fsfreeze --unfreeze "$1"'
+        """Stops the disk; when it stood and when it went on. A process of its own lets it go, whatever becomes of this one: ^C ends
+        neither it nor its sleep."""
+        script = 'trap "" HUP INT PIPE TERM; fsfreeze --freeze "$1" && echo && sleep "$2"; fsfreeze --unfreeze "$1"'
         with subprocess.Popen(["sh", "-c", script, "stall", self.outer, str(seconds)], stdout=subprocess.PIPE) as child:
             if not child.stdout.readline():
                 raise Failure("the disk could not be stopped")
