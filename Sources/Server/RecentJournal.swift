@@ -10,18 +10,17 @@ internal import Core
 internal import Journal
 
 struct RecentJournal: ~Copyable {
-    /// Bytes of one segment, without a gap, up to where the next stretch begins.
+    /// Bytes of one segment, without a gap.
     private struct Stretch {
-        var start: JournalPosition
+        var segment: UInt32
+        var offset: Int
+        var count: Int
         /// Number of its first byte.
         var first: Int
     }
 
     private let memory: UnsafeMutableRawBufferPointer
-    /// Oldest first. Of the first `gone` nothing is left: they are taken out when they are half of all, since there may be tens of
-    /// thousands, and one goes with each batch.
     private var stretches: [Stretch] = []
-    private var gone = 0
     private var added = 0
 
     /// Keeps `capacity` bytes; none at all when it is 0.
@@ -35,9 +34,12 @@ struct RecentJournal: ~Copyable {
         let skipped = max(0, bytes.count - memory.count)
         var rest = UnsafeRawBufferPointer(rebasing: bytes[skipped...])
         guard !rest.isEmpty else { return }
-        let start = JournalPosition(segment: segment, offset: UInt32(offset + skipped))
-        let next = stretches.last.map { JournalPosition(segment: $0.start.segment, offset: $0.start.offset + UInt32(added - $0.first)) }
-        if start != next { stretches.append(Stretch(start: start, first: added)) }
+        let start = offset + skipped
+        if let last = stretches.indices.last, stretches[last].segment == segment, stretches[last].offset + stretches[last].count == start {
+            stretches[last].count += rest.count
+        } else {
+            stretches.append(Stretch(segment: segment, offset: start, count: rest.count, first: added))
+        }
         while !rest.isEmpty {
             let place = added % memory.count
             let count = min(rest.count, memory.count - place)
@@ -46,31 +48,17 @@ struct RecentJournal: ~Copyable {
             added += count
             rest = UnsafeRawBufferPointer(rebasing: rest[count...])
         }
-        while gone < stretches.count, end(gone) + memory.count <= added { gone += 1 }
-        if gone * 2 > stretches.count {
-            stretches.removeFirst(gone)
-            gone = 0
-        }
+        stretches.removeAll { $0.first + $0.count + memory.count <= added }
     }
-
-    /// Number of the byte behind a stretch.
-    private func end(_ index: Int) -> Int { index + 1 < stretches.count ? stretches[index + 1].first : added }
 
     /// Copies what stands at `position` and behind it in the same segment, as far as it is here and `output` goes. The result is
     /// how many bytes that were; 0 when the first one is not here.
     func read(_ position: JournalPosition, into output: UnsafeMutableRawBufferPointer) -> Int {
-        // The last one that does not begin behind it.
-        var (low, high) = (gone, stretches.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if stretches[middle].start <= position { low = middle + 1 } else { high = middle }
-        }
-        guard low > gone, stretches[low - 1].start.segment == position.segment else { return 0 }
-        let stretch = stretches[low - 1]
-        var at = stretch.first + Int(position.offset - stretch.start.offset)
-        let end = end(low - 1)
-        guard at < end, at + memory.count >= added else { return 0 }
-        let count = min(output.count, end - at)
+        guard let stretch = stretches.last(where: { $0.segment == position.segment && $0.offset <= position.offset }) else { return 0 }
+        let skipped = Int(position.offset) - stretch.offset
+        var at = stretch.first + skipped
+        guard skipped < stretch.count, at + memory.count >= added else { return 0 }
+        let count = min(output.count, stretch.count - skipped)
         var done = 0
         while done < count {
             let place = at % memory.count
@@ -85,8 +73,7 @@ struct RecentJournal: ~Copyable {
 
     /// Forgets everything and hands the memory out, to be given back.
     mutating func clear(_ body: (UnsafeMutableRawPointer, Int) -> Void) {
-        stretches = []
-        gone = 0
+        stretches.removeAll()
         if let base = memory.baseAddress { body(base, memory.count) }
     }
 }
