@@ -197,10 +197,13 @@ public enum Limits {
     public static let logSeconds = 10
 
     // The projection.
-    /// Cells of the delta, or new names and customers, that begin a flush: 42 MB.
+    /// Cells of the delta that begin a flush: 42 MB.
     public static let projectionCells = 500_000
     /// Cells that are gathered while a flush is under way, before folding waits for it: 65 MB, and as much for those under way.
     public static let projectionCellsMost = 750_000
+    /// The same two for new names and customers, and for corrections.
+    public static let projectionNames = 100_000
+    public static let projectionNamesMost = 250_000
     /// Descriptions of chunks (16 KiB each, one for a MiB of journal or 10,000 events) that make it flush at once.
     public static let projectionChunks = 256
     /// What twice `projectionCellsMost`, twice `projectionChunks` and one query of `marginGroups` take together.

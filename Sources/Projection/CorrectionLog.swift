@@ -92,7 +92,7 @@ struct CorrectionLog {
     }
 
     mutating func removeAll() {
-        marks.removeAll(keepingCapacity: marks.count <= Limits.projectionCells)
+        marks.removeAll(keepingCapacity: marks.count <= Limits.projectionNames)
         isSettled = true
     }
 }

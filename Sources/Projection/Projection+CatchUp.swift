@@ -38,15 +38,20 @@ extension Projection {
 
     /// Whether what is folded has to go before more is.
     private var isFull: Bool {
-        holds(cells: thread == nil ? Limits.projectionCells : Limits.projectionCellsMost, chunks: Limits.projectionChunks)
+        guard thread != nil else {
+            return holds(cells: Limits.projectionCells, names: Limits.projectionNames, chunks: Limits.projectionChunks)
+        }
+        return holds(cells: Limits.projectionCellsMost, names: Limits.projectionNamesMost, chunks: Limits.projectionChunks)
     }
 
     /// Whether a flush is worth while, if none is under way.
-    private var wantsFlush: Bool { holds(cells: Limits.projectionCells, chunks: Limits.projectionChunks / 2) }
+    private var wantsFlush: Bool {
+        holds(cells: Limits.projectionCells, names: Limits.projectionNames, chunks: Limits.projectionChunks / 2)
+    }
 
-    private func holds(cells: Int, chunks: Int) -> Bool {
-        folder.delta.count >= cells || folder.chunks.closed.count >= chunks || folder.corrections.count >= cells
-            || books.map { $0.lookups.pending >= cells } ?? false
+    private func holds(cells: Int, names: Int, chunks: Int) -> Bool {
+        folder.delta.count >= cells || folder.chunks.closed.count >= chunks || folder.corrections.count >= names
+            || books.map { $0.lookups.pending >= names } ?? false
     }
 
     /// Flushes what there is too much of. Waits only when there would be more than may be. False when it could not be flushed.

@@ -47,17 +47,18 @@ extension EventLoop {
         var descriptor: Int32 = -1
         uv_fileno(UnsafeMutableRawPointer(peer.pointee.handle).assumingMemoryBound(to: uv_handle_t.self), &descriptor)
         let count = Glibc.read(descriptor, readBuffer, size)
+        let error = errno
         if count > 0 {
             peer.pointee.misses = 0
             server.pointee.sentOn()
             didRead(peer, count, readBuffer.assumingMemoryBound(to: CChar.self))
             if count == size || !connection.pointee.isOwed { resumeReading(peer) }
-        } else if count < 0, errno == EAGAIN || errno == EINTR {
+        } else if count < 0, error == EAGAIN || error == EINTR {
             peer.pointee.misses += 1
             if peer.pointee.misses == EventLoop.missesToLeave { resumeReading(peer) }
         } else {
             leavePolled(peer)
-            didRead(peer, count == 0 ? Int(UV_EOF.rawValue) : -Int(errno), nil)
+            didRead(peer, count == 0 ? Int(UV_EOF.rawValue) : -Int(error), nil)
         }
     }
 

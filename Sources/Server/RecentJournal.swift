@@ -48,7 +48,7 @@ struct RecentJournal: ~Copyable {
             added += count
             rest = UnsafeRawBufferPointer(rebasing: rest[count...])
         }
-        stretches.removeAll { $0.first + $0.count + memory.count <= added }
+        while let oldest = stretches.first, oldest.first + oldest.count + memory.count <= added { stretches.removeFirst() }
     }
 
     /// Copies what stands at `position` and behind it in the same segment, as far as it is here and `output` goes. The result is
