@@ -63,7 +63,7 @@ extension Projection {
 
     /// What is little: journal that is not folded, and rows that are not written; and how long hours may be summed up.
     private static let settledBytes: UInt64 = 1 << 20
-    private static let settledCells = 4096
+    private static let settledCells = 8192
     private static let settledNanoseconds: Int64 = 10_000_000
 
     /// Gives the thread a flush, or once more the one that failed. False when that cannot be now.
