@@ -64,10 +64,10 @@ int purser_alarm_set(int alarm, uint64_t at) {
     return timerfd_settime(alarm, TFD_TIMER_ABSTIME, &moment, NULL);
 }
 
-void purser_alarm_heard(int alarm) {
+void purser_heard(int fd) {
     uint64_t count;
-    // Nothing to be read means that it was set anew meanwhile.
-    if (read(alarm, &count, sizeof count) < 0) return;
+    // Nothing to be read means that an alarm was set anew meanwhile.
+    if (read(fd, &count, sizeof count) < 0) return;
 }
 
 int purser_bell_open(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
@@ -76,11 +76,6 @@ void purser_bell_ring(int bell) {
     uint64_t one = 1;
     // It fails only when it has been rung and not heard 2^64 times.
     if (write(bell, &one, sizeof one) < 0) return;
-}
-
-void purser_bell_heard(int bell) {
-    uint64_t count;
-    if (read(bell, &count, sizeof count) < 0) return;
 }
 
 void purser_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0UL, 0UL, 0UL); }

@@ -228,10 +228,7 @@ extension CellTable {
             let y = cells[b].key
             if x.hour != y.hour { return x.hour < y.hour }
             if x.customer != y.customer { return x.customer < y.customer }
-            if x.feature != y.feature { return x.feature < y.feature }
-            if x.model != y.model { return x.model < y.model }
-            if x.provider != y.provider { return x.provider < y.provider }
-            return x.eventName < y.eventName
+            return Bucket.isBefore(Bucket(x), Bucket(y))
         }
     }
 }

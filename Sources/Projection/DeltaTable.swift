@@ -19,12 +19,12 @@ struct Bucket: Equatable {
     var eventName: StringID
 }
 
-/// 64 bytes.
+/// 64 bytes: a cache line.
 private struct DeltaCell {
     var customer: StringID
     var bucket: UInt32
-    var events: Int32 = 0
-    var unpriced: Int32 = 0
+    var events: Int64 = 0
+    var unpriced: Int64 = 0
     var usageUnits: Int64 = 0
     var inputTokens: Int64 = 0
     var outputTokens: Int64 = 0
@@ -38,9 +38,9 @@ private struct DeltaCell {
         let (output, c) = outputTokens.addingReportingOverflow(event.outputTokens)
         let (cost, d) = cost.addingReportingOverflow(event.cost)
         let (revenue, e) = revenue.addingReportingOverflow(event.revenue)
-        guard !(a || b || c || d || e || events == .max) else { return false }
+        guard !(a || b || c || d || e) else { return false }
         events += 1
-        unpriced += Int32(truncatingIfNeeded: event.unpriced)
+        unpriced += event.unpriced
         usageUnits = units
         inputTokens = input
         outputTokens = output
@@ -51,8 +51,8 @@ private struct DeltaCell {
 
     @inline(__always) var figures: Figures {
         var figures = Figures()
-        figures.events = Int64(events)
-        figures.unpriced = Int64(unpriced)
+        figures.events = events
+        figures.unpriced = unpriced
         figures.usageUnits = Int128(usageUnits)
         figures.inputTokens = Int128(inputTokens)
         figures.outputTokens = Int128(outputTokens)
@@ -145,7 +145,6 @@ struct DeltaTable: ~Copyable {
 
     /// Cells, and buckets, each of which takes as much memory as one and a half and is counted as two.
     var count: Int { narrowCount + wide.count + 2 * buckets.all.count }
-    var isEmpty: Bool { count == 0 }
 
     // MARK: - Adding
 
@@ -190,12 +189,11 @@ struct DeltaTable: ~Copyable {
         let number = find(key.customer, bucket, DeltaTable.hash(key.customer, bucket))
         var sum = cells[number].figures
         sum.add(figures)
-        guard let events = Int32(exactly: sum.events), let unpriced = Int32(exactly: sum.unpriced),
-            let units = Int64(exactly: sum.usageUnits), let input = Int64(exactly: sum.inputTokens),
+        guard let units = Int64(exactly: sum.usageUnits), let input = Int64(exactly: sum.inputTokens),
             let output = Int64(exactly: sum.outputTokens), let cost = Int64(exactly: sum.cost), let revenue = Int64(exactly: sum.revenue)
         else { return wide.add(figures, to: wide.find(self.key(number))) }
-        cells[number].events = events
-        cells[number].unpriced = unpriced
+        cells[number].events = sum.events
+        cells[number].unpriced = sum.unpriced
         cells[number].usageUnits = units
         cells[number].inputTokens = input
         cells[number].outputTokens = output
@@ -319,7 +317,8 @@ extension Bucket {
         self.init(hour: key.hour, feature: key.feature, model: key.model, provider: key.provider, eventName: key.eventName)
     }
 
-    static func isBefore(_ x: Bucket, _ y: Bucket) -> Bool {
+    /// By hour, then in the order of the names.
+    @inline(__always) static func isBefore(_ x: Bucket, _ y: Bucket) -> Bool {
         if x.hour != y.hour { return x.hour < y.hour }
         if x.feature != y.feature { return x.feature < y.feature }
         if x.model != y.model { return x.model < y.model }

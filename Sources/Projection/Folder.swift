@@ -139,13 +139,7 @@ struct Folder: ~Copyable {
         guard decoded != nil else { throw .badFact(fact.offset) }
         let event = decoded.unsafelyUnwrapped
         guard event.occurredAt.isAccepted else { throw .badFact(fact.offset) }
-        var key = CellKey()
-        key.customer = event.customer
-        key.feature = event.feature
-        key.model = event.model
-        key.provider = event.provider
-        key.eventName = event.eventName
-        key.hour = Int32(truncatingIfNeeded: event.occurredAt.nanoseconds / Timestamp.nanosecondsPerHour)
+        let key = CellKey(event)
         if key != previous {
             if key.customer != noString, !lookups.knownCustomers.contains(key.customer) {
                 guard NumberSet.isNumber(key.customer) else { throw .badFact(fact.offset) }
@@ -213,7 +207,7 @@ extension EventFact {
 
 extension CellKey {
     /// The cell of an event, or of a correction of it.
-    init(_ event: borrowing EventFact) {
+    @inline(__always) init(_ event: borrowing EventFact) {
         self.init()
         customer = event.customer
         feature = event.feature

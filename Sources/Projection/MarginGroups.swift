@@ -82,10 +82,7 @@ struct MarginGroups: ~Copyable {
             if x.key.hour != y.key.hour { return x.key.hour < y.key.hour }
             if x.figures.cost != y.figures.cost { return x.figures.cost > y.figures.cost }
             if x.key.customer != y.key.customer { return x.key.customer < y.key.customer }
-            if x.key.feature != y.key.feature { return x.key.feature < y.key.feature }
-            if x.key.model != y.key.model { return x.key.model < y.key.model }
-            if x.key.provider != y.key.provider { return x.key.provider < y.key.provider }
-            return x.key.eventName < y.key.eventName
+            return Bucket.isBefore(Bucket(x.key), Bucket(y.key))
         }
     }
 }

@@ -25,12 +25,6 @@ enum HTTPGrammar {
         return (low | delete) & lanes(0x80)
     }
 
-    /// Flags bytes equal to `byte`.
-    @inline(__always) static func equal(_ word: UInt64, _ byte: UInt8) -> UInt64 {
-        let flipped = word ^ lanes(byte)
-        return (flipped &- lanes(0x01)) & ~flipped & lanes(0x80)
-    }
-
     /// RFC 9110 section 5.6.2: a character of a token.
     @inline(__always) static func isToken(_ byte: UInt8) -> Bool {
         // Bits of the 128 ASCII characters that may be in a token.

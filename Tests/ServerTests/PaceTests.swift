@@ -44,6 +44,14 @@ private struct Bench {
         }
     }
 
+    /// So many steps, with an event at each tenth.
+    mutating func keepSending(_ steps: Int) throws {
+        for step in 0..<steps {
+            if step % 10 == 0 { send() }
+            try self.step()
+        }
+    }
+
     mutating func step() throws {
         if isPolled, now >= host.server.pipeline.nextLook(after: lastLook) {
             lastLook = now
@@ -85,10 +93,7 @@ private struct Bench {
     var bench = try Bench()
     let began = bench.now
     let before = bench.commits
-    for step in 0..<20_000 {
-        if step % 10 == 0 { bench.send() }
-        try bench.step()
-    }
+    try bench.keepSending(20_000)
     // Two thousand events, one each tenth of a millisecond.
     let intervals = (bench.now - began) / UInt64(Limits.paceMicroseconds * 1000)
     #expect(bench.commits - before <= intervals + 4)
@@ -100,17 +105,11 @@ private struct Bench {
 
 @Test func whoeverIsPolledIsReadWhenItsBatchGoes() throws {
     var bench = try Bench()
-    for step in 0..<1_000 {
-        if step % 10 == 0 { bench.send() }
-        try bench.step()
-    }
+    try bench.keepSending(1_000)
     #expect(bench.isPaced)
     bench.isPolled = true
     let (began, before) = (bench.now, bench.commits)
-    for step in 0..<20_000 {
-        if step % 10 == 0 { bench.send() }
-        try bench.step()
-    }
+    try bench.keepSending(20_000)
     #expect(bench.isPaced)
     let intervals = (bench.now - began) / UInt64(Limits.paceMicroseconds * 1000)
     #expect(bench.commits - before <= intervals + 1)
@@ -123,10 +122,7 @@ private struct Bench {
 
 @Test func aPolledPeerWithAllItEverHasUnderWayIsFoundOut() throws {
     var bench = try Bench()
-    for step in 0..<1_000 {
-        if step % 10 == 0 { bench.send() }
-        try bench.step()
-    }
+    try bench.keepSending(1_000)
     while bench.outstanding > 0 { try bench.step() }
     bench.isPolled = true
     // From now on eight at a time, and no more until all are answered.

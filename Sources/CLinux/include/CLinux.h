@@ -37,13 +37,13 @@ int purser_set_direct(int fd, int on);
 int purser_alarm_open(void);
 /// Sets the moment, in nanoseconds.
 int purser_alarm_set(int alarm, uint64_t at);
-/// Takes notice of it: no longer readable.
-void purser_alarm_heard(int alarm);
 
 /// A bell: a descriptor that is readable from when it was rung until that was heard.
 int purser_bell_open(void);
 void purser_bell_ring(int bell);
-void purser_bell_heard(int bell);
+
+/// Takes notice of an alarm or a bell: no longer readable.
+void purser_heard(int fd);
 
 /// What `top -H` and `perf` call the calling thread: fifteen bytes at most.
 void purser_name_thread(const char *name);
