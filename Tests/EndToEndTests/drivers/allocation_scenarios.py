@@ -17,7 +17,7 @@ import oracle
 from harness import HERE, Skip, encode
 
 BUDGET = HERE / "allocations.json"
-WARM, MESSAGES = 300, 600
+WARM, STRETCHES, MESSAGES = 300, 5, 150
 
 
 def counting(case):
@@ -79,10 +79,15 @@ def allocations(case):
     for kind, send in kinds.items():
         for _ in range(WARM):
             send()
-        before = loop()
-        for _ in range(MESSAGES):
-            send()
-        each = (loop() - before) / MESSAGES
+        # What the loop does once a second, whoever sends, falls on few messages where the host is busy: the least of several stretches
+        # is what a message takes.
+        stretches = []
+        for _ in range(STRETCHES):
+            before = loop()
+            for _ in range(MESSAGES):
+                send()
+            stretches.append((loop() - before) / MESSAGES)
+        each = min(stretches)
         print(f"  {kind}: {each:.2f} allocations, budget {budget[kind]}")
         case.expect(each <= budget[kind], f"{kind}: {each:.2f} allocations, the budget is {budget[kind]}")
         case.expect(each >= budget[kind] / 4 - 0.5, f"{kind}: {each:.2f} allocations: lower the budget of {budget[kind]}")
