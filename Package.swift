@@ -50,6 +50,7 @@ let package = Package(
         .target(name: "CToml", cxxSettings: cxxSettings),
         .target(name: "CCurl", cSettings: cSettings),
         .target(name: "CLinux", cSettings: cSettings),
+        .target(name: "CRing", cSettings: cSettings, linkerSettings: [.linkedLibrary("uring")]),
         .target(
             name: "CCatalogue",
             exclude: [
@@ -87,7 +88,7 @@ let package = Package(
         .target(name: "Projection", dependencies: ["CSQLite", "Core", "Journal", "Pricing"], swiftSettings: settings),
         .target(
             name: "Runtime",
-            dependencies: ["CUV", "CLinux", "FileStorage", "Server", "Journal", "Core"],
+            dependencies: ["CUV", "CLinux", "CRing", "FileStorage", "Server", "Journal", "Core"],
             swiftSettings: settings
         ),
         .target(name: "Settings", dependencies: ["Runtime", "Server", "Toml", "Core"], swiftSettings: settings),

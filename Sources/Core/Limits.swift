@@ -108,7 +108,7 @@ public enum Limits {
     public static let recentJournalBytes = 8 * 1024 * 1024
     /// From the beginning of a commit of less than `paceBytes` to that of the next, while events keep coming.
     public static let paceMicroseconds = 1000
-    public static let paceBytes = 32 * 1024
+    public static let paceBytes = 8 * 1024
     /// No event fact, with the definitions of its names, is larger; batches and segments keep this much in hand.
     public static let largestEventBytes = 64 * 1024
     public static let internedStrings = 16_777_216

@@ -163,6 +163,21 @@ public final class FileStorage: Storage {
         }
     }
 
+    /// A file opened for writing past the page cache, for whoever has the kernel write to it and goes on meanwhile. It stays open until
+    /// it is given back.
+    public struct LentFile {
+        fileprivate let slot: DescriptorTable.Slot
+        public var descriptor: Int32 { slot.descriptor }
+    }
+
+    /// Lends the file if a durable write has been made to it.
+    public func lend(_ file: String) -> LentFile? {
+        guard writesDirectly, let slot = table.withLock({ $0.take(file, direct: true) }) else { return nil }
+        return LentFile(slot: slot)
+    }
+
+    public func giveBack(_ lent: LentFile) { table.withLock { $0.give(lent.slot) } }
+
     private static let blockBytes = 4096
     /// Pieces that the kernel may take one durable write in.
     private static let mostPieces = 64

@@ -1,4 +1,7 @@
-// JournalWriter: makes batches durable, one at a time. It lives on the journal thread.
+// JournalWriter: makes batches durable, one at a time. Whoever has the batch has the writer.
+//
+// Most commits are one write, which the kernel can do while the loop goes on: `begin` has everything ready for it, `end` is told that
+// it is over. `commit` does all that is missing and returns when the batch is durable, also of a batch that was begun.
 //
 // A commit is one durable write of whole blocks: the block in which the batch before ended, its bytes unchanged, then the batch,
 // then zeros to the end of its last block. So the disk may take it past the page cache. A crash leaves each sector as it was or as
@@ -8,6 +11,13 @@
 // report success the next time, so nothing is tried again and nothing is acknowledged again.
 
 public import Core
+
+/// One durable write of whole blocks. The bytes stay where they are until the writer is told that it is over.
+public struct DurableWrite {
+    public var file: String
+    public var offset: Int
+    public var bytes: UnsafeRawBufferPointer
+}
 
 public struct JournalWriter<S: Storage>: ~Copyable {
     let storage: S
@@ -22,6 +32,17 @@ public struct JournalWriter<S: Storage>: ~Copyable {
     /// before the tail; -1 when they have to be read first.
     private var blocks: ByteWriter
     private var carried = -1
+    /// The batch that `blocks` hold, until it is durable.
+    private var begun: Begun?
+
+    private struct Begun {
+        /// Of the blocks and of the batch in them, in the segment.
+        var start: Int
+        var end: Int
+        var events: UInt32
+        var crc: UInt32
+        var openedAt: Timestamp
+    }
 
     /// Goes on at `tail`. `segmentBytes` is the size of the segments begun from here on.
     public init(storage: S, tail: JournalTail, segmentBytes: Int) {
@@ -42,14 +63,39 @@ public struct JournalWriter<S: Storage>: ~Copyable {
     public mutating func commit(_ batch: inout BatchBuilder) throws(StorageError) {
         if let failure { throw failure }
         do {
-            try write(&batch)
+            if begun == nil { try ready(&batch) }
+            try storage.writeDurably(file, at: begun!.start, blocks.bytes)
         } catch {
             failure = error
             throw error
         }
+        advance()
     }
 
-    private mutating func write(_ batch: inout BatchBuilder) throws(StorageError) {
+    /// The write that this batch is; nil when it takes more than that, or the writer is finished: then `commit` it. What is begun is
+    /// ended by `end`, or by `commit`, which writes it again.
+    public mutating func begin(_ batch: inout BatchBuilder) -> DurableWrite? {
+        guard failure == nil, batch.segment == tail.segment, carried == Int(batch.offset) % JournalWriter.blockBytes else { return nil }
+        do throws(StorageError) {
+            try ready(&batch)
+        } catch {
+            failure = error
+            return nil
+        }
+        return DurableWrite(file: file, offset: begun!.start, bytes: blocks.bytes)
+    }
+
+    /// The write that was begun is over: without an error every fact of the batch is durable; with one it is as with `commit`.
+    public mutating func end(_ error: StorageError?) throws(StorageError) {
+        if let error {
+            failure = error
+            throw error
+        }
+        advance()
+    }
+
+    /// Seals the batch and fills `blocks`; writes the header of the segment that it is the first of.
+    private mutating func ready(_ batch: inout BatchBuilder) throws(StorageError) {
         let first = Int(batch.offset) == SegmentFormat.headerBytes
         if batch.segment != tail.segment {
             precondition(batch.segment == tail.segment + 1 && first, "a batch must continue the journal")
@@ -70,15 +116,20 @@ public struct JournalWriter<S: Storage>: ~Copyable {
             carried = 0
         }
         let crc = BatchHeader.seal(&batch, previousCRC: tail.lastCRC, seed: seed)
-        let length = batch.writer.count
-        precondition(Int(batch.offset) + length <= tail.segmentBytes, "a batch must not cross its segment's end")
-        let end = Int(batch.offset) + length
+        let end = Int(batch.offset) + batch.writer.count
+        precondition(end <= tail.segmentBytes, "a batch must not cross its segment's end")
         let start = try gather(batch)
-        try storage.writeDurably(file, at: start, blocks.bytes)
-        keep(end - start)
-        tail.offset += UInt32(truncatingIfNeeded: length)
-        tail.nextSequence += UInt64(batch.eventCount)
-        tail.lastCRC = crc
+        begun = Begun(start: start, end: end, events: batch.eventCount, crc: crc, openedAt: batch.openedAt)
+    }
+
+    /// The batch is durable.
+    private mutating func advance() {
+        guard let batch = begun else { return }
+        begun = nil
+        keep(batch.end - batch.start)
+        tail.offset = UInt32(truncatingIfNeeded: batch.end)
+        tail.nextSequence += UInt64(batch.events)
+        tail.lastCRC = batch.crc
         tail.lastTime = batch.openedAt
     }
 

@@ -97,7 +97,7 @@ public final class EventLoop {
     let loop: UnsafeMutablePointer<uv_loop_t>
     let server: UnsafeMutablePointer<Server>
     var options: RuntimeOptions
-    private var journal: JournalThread
+    private let commits: Commits
     private var queryThread: QueryThread
     private var keyThread: KeyThread
     private let bell = Bell()
@@ -129,7 +129,7 @@ public final class EventLoop {
     static let readBytes = 256 * 1024
     private var end: RuntimeEnd?
     var drainDeadline: UInt64 = 0
-    /// When the journal thread got the batch that it has; 0 when it waits for one.
+    /// When the batch that is being written was handed over; 0 when none is.
     private var commitStarted: UInt64 = 0
     private var lastAlive: UInt64 = 0
     /// Why the daemon is not ready, as it was told last.
@@ -171,7 +171,7 @@ public final class EventLoop {
         timer = .allocate(capacity: 1)
         acceptTimer = .allocate(capacity: 1)
         readBuffer = .allocate(byteCount: EventLoop.readBytes + 4096, alignment: 64)
-        journal = JournalThread(committer: committer, bell: bell)
+        commits = Commits(committer: committer, bell: bell)
         queryThread = QueryThread(durableEnd: durableEnd, async: queryAsync, make: makeQueryEngine)
         keyThread = KeyThread(async: keyAsync)
     }
@@ -222,8 +222,10 @@ public final class EventLoop {
             return .clean
         }
         guard alarm.start(loop) else { return .resources("no timer can be had") }
-        guard bell.start(loop, { [unowned self] in journalDone() }) else { return .resources("no descriptor can be had") }
-        guard journal.start(), queryThread.start(), keyThread.start() else { return .resources("no thread can be started") }
+        guard bell.start(loop, { [unowned self] in commitDone() }) else { return .resources("no descriptor can be had") }
+        guard commits.start(loop, { [unowned self] in commitDone() }), queryThread.start(), keyThread.start() else {
+            return .resources("no thread can be started")
+        }
         if let failed = openListeners() { return .listen(failed) }
         prepareSegment()
         options.ready(&server.pointee, listening)
@@ -235,7 +237,7 @@ public final class EventLoop {
         // The process ends at once. Nobody waits for the files of keys, and for the books no longer than a moment: what they lack is made
         // from the journal after the next start.
         guard end == .clean else { return end ?? .clean }
-        journal.stop()
+        commits.stop()
         let patience = queryThread.beginStop()
         options.stopped(&server.pointee)
         queryThread.awaitStop(until: patience)
@@ -280,11 +282,13 @@ public final class EventLoop {
         turn += 1
         if hasLate { endLate() }
         lookAtPolled()
+        // What the kernel has done by now need not wake the loop.
+        if commits.isInRing { commitDone() }
         flushDirty()
         let now = instant
         if let batch = server.pointee.startCommit(at: now) {
             commitStarted = now.monotonic
-            journal.commit(batch)
+            commits.commit(batch)
             if !server.pointee.pipeline.isPaced { stopPolling() }
         }
         if !polled.isEmpty {
@@ -307,8 +311,8 @@ public final class EventLoop {
 
     private var isDrained: Bool { server.pointee.connectionCount == 0 && server.pointee.pipeline.isIdle }
 
-    private func journalDone() {
-        guard let result = journal.takeResult() else { return }
+    private func commitDone() {
+        guard let result = commits.takeResult() else { return }
         commitStarted = 0
         if let error = result.error {
             fail(error)

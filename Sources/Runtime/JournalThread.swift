@@ -1,18 +1,12 @@
-// JournalThread: the one thread that writes and syncs. It is handed one batch at a time and says when that batch is durable;
-// after a failure it says so once and takes no more.
+// JournalThread: the thread that writes and syncs what the kernel is not left alone with. It is handed one batch at a time and says when
+// that batch is durable; after a failure it says so once and takes no more.
 
 internal import CLinux
 internal import CUV
 internal import Core
 internal import Glibc
-public import Journal
+internal import Journal
 internal import Synchronization
-
-/// Writes batches; called on the journal thread only.
-public protocol BatchCommitter: AnyObject {
-    /// Returns when the batch is durable.
-    func commit(_ batch: UnsafeMutablePointer<BatchBuilder>) throws(StorageError)
-}
 
 /// What the two threads share. The semaphore orders the loop's writes before the thread's reads, `done` the other way.
 final class JournalThread {
@@ -21,8 +15,7 @@ final class JournalThread {
     private let committer: any BatchCommitter
     private let bell: Bell
     private var batch: UnsafeMutablePointer<BatchBuilder>?
-    private var failed: StorageError?
-    private var nanoseconds: UInt64 = 0
+    private var result = CommitResult()
     private let done = Atomic<Bool>(false)
 
     /// `bell` wakes the loop when a batch is done.
@@ -47,10 +40,7 @@ final class JournalThread {
     }
 
     /// What became of the batch handed over; nil while it is being written.
-    func takeResult() -> (error: StorageError?, nanoseconds: UInt64)? {
-        guard done.exchange(false, ordering: .acquiring) else { return nil }
-        return (failed, nanoseconds)
-    }
+    func takeResult() -> CommitResult? { done.exchange(false, ordering: .acquiring) ? result : nil }
 
     /// Ends the thread after the batch it has: woken with no batch, it returns.
     func stop() {
@@ -70,9 +60,9 @@ final class JournalThread {
             do throws(StorageError) {
                 try committer.commit(batch)
             } catch {
-                failed = error
+                result.error = error
             }
-            nanoseconds = uv_hrtime() - start
+            result.nanoseconds = uv_hrtime() - start
             done.store(true, ordering: .releasing)
             bell.ring()
         }

@@ -64,7 +64,8 @@ public struct CommitPipeline: ~Copyable {
     public private(set) var durableEnd: JournalPosition
     /// The last durable batch; nil when there is none.
     public private(set) var last: JournalPlace?
-    private var recent: RecentJournal
+    /// What became durable lately.
+    private let recent: any JournalKeeper
     private let id: JournalID
 
     /// Continues at `tail`, where recovery found the end. `prepared` is the highest segment that exists zero-filled;
@@ -72,14 +73,14 @@ public struct CommitPipeline: ~Copyable {
     public init(
         tail: JournalTail, last: JournalPlace? = nil, prepared: UInt32, segmentBytes: Int, batchBytes: Int,
         eventBytes: Int = Limits.largestEventBytes,
-        pendingBytes: Int = Limits.pendingJournalBytes, recentBytes: Int = Limits.recentJournalBytes
+        pendingBytes: Int = Limits.pendingJournalBytes, recent: any JournalKeeper = RecentJournal(capacity: Limits.recentJournalBytes)
     ) {
         let segment = tail.segment
         let offset = Int(tail.offset)
         clock = tail.lastTime
         id = tail.id
         self.last = last
-        recent = RecentJournal(capacity: recentBytes)
+        self.recent = recent
         currentBytes = tail.segmentBytes
         self.segment = segment
         self.offset = offset

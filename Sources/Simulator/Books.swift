@@ -3,6 +3,7 @@
 
 internal import Core
 internal import Journal
+internal import Server
 
 struct Books {
     private static let file = "sums"
@@ -51,10 +52,11 @@ struct Books {
     }
 
     /// Folds what is durable and not yet in the sums; false when the journal could not be read as far as that.
-    mutating func catchUp(through end: JournalPosition) -> Bool {
+    /// `recent` is what the daemon has in memory of it.
+    mutating func catchUp(through end: JournalPosition, _ recent: SimulatedRecent) -> Bool {
         guard position < end else { return true }
         record.coverage[.bookFolds] += 1
-        var reader = JournalReader(journal)
+        var reader = JournalReader(RecentStorage(journal, recent))
         var (events, cost, revenue) = (events, cost, revenue)
         do throws(JournalError) {
             position = try reader.forEachBatch(from: position, durableEnd: end) { _, body in
@@ -105,4 +107,15 @@ struct Books {
             record.note("books not saved", error.file, Int(error.errno))
         }
     }
+}
+
+/// What the daemon has in memory of its journal. One thread runs a world.
+final class SimulatedRecent: JournalKeeper, @unchecked Sendable {
+    private let recent: RecentJournal
+
+    init(capacity: Int) { recent = RecentJournal(capacity: capacity) }
+
+    func add(_ bytes: UnsafeRawBufferPointer, segment: UInt32, offset: Int) { recent.add(bytes, segment: segment, offset: offset) }
+    func read(_ position: JournalPosition, into output: UnsafeMutableRawBufferPointer) -> Int { recent.read(position, into: output) }
+    func clear(_ body: (UnsafeMutableRawPointer, Int) -> Void) { recent.clear(body) }
 }

@@ -53,6 +53,7 @@ final class Daemon {
     var server: Server
     private var writer: JournalWriter<FakeFolder>
     var books: Books
+    private let recent: SimulatedRecent
     let recovered: RecoveredJournal
     var peers: [Peer] = []
     private(set) var end: End?
@@ -121,11 +122,12 @@ final class Daemon {
         } catch {
             record.coverage[.checkpointsFailed] += 1
         }
+        recent = SimulatedRecent(capacity: plan.customers % 2 == 0 ? 0 : 4 * plan.batchBytes)
         let pipeline = CommitPipeline(
             tail: recovered.tail, last: recovered.last, prepared: recovered.lastPrepared, segmentBytes: plan.segmentBytes,
             batchBytes: plan.batchBytes, eventBytes: plan.eventBytes, pendingBytes: plan.pendingBytes,
             // In every other world originals are read from the disk at once.
-            recentBytes: plan.customers % 2 == 0 ? 0 : 4 * plan.batchBytes)
+            recent: recent)
         sequenceAtStart = recovered.tail.nextSequence
         server = Server(
             started, pipeline: pipeline, storage: journal, options: options, connections: plan.connections, random: dice.next())
@@ -365,7 +367,7 @@ final class Daemon {
         if let job = bookJob {
             guard now.monotonic >= job.doneAt else { return }
             bookJob = nil
-            if books.catchUp(through: job.work), dice.below(3) == 0 { books.save() }
+            if books.catchUp(through: job.work, recent), dice.below(3) == 0 { books.save() }
         } else if books.position < end {
             bookJob = Job(work: end, doneAt: due(), heardAt: 0)
         }
@@ -410,7 +412,7 @@ final class Daemon {
         }
         while let index = asked.firstIndex(where: { now.monotonic >= $0.doneAt }) {
             let query = asked.remove(at: index).work
-            let shows = canary == .staleAnswer || books.catchUp(through: server.pipeline.durableEnd)
+            let shows = canary == .staleAnswer || books.catchUp(through: server.pipeline.durableEnd, recent)
             if disk.isDead { return }
             answer(query, shows)
         }
@@ -477,5 +479,5 @@ final class Daemon {
     }
 
     /// The books as they end.
-    func closeBooks() -> Bool { books.catchUp(through: server.pipeline.durableEnd) }
+    func closeBooks() -> Bool { books.catchUp(through: server.pipeline.durableEnd, recent) }
 }

@@ -116,9 +116,10 @@ enum Daemon {
         serverOptions.segmentBytes = configuration.segmentBytes
         serverOptions.socketRules = configuration.socketRules
         serverOptions.dashboardOrigins = configuration.dashboardOrigins
+        let recent = SharedRecentJournal()
         let pipeline = CommitPipeline(
             tail: recovered.tail, last: recovered.last, prepared: recovered.lastPrepared, segmentBytes: configuration.segmentBytes,
-            batchBytes: Limits.batchBytes)
+            batchBytes: Limits.batchBytes, recent: recent)
         do throws(StorageError) {
             try books.saveCheckpoint(checkpoints, ifMoreThan: Limits.checkpointJournalBytes, at: EventLoop.now)
         } catch {
@@ -218,11 +219,12 @@ enum Daemon {
             }
         }
         let journal = recovered.tail.id
+        let followed = RecentStorage(storage, recent)
         let loop = EventLoop(
             server: server, storage: storage, committer: Committer(segments, recovered.tail, segmentBytes: configuration.segmentBytes),
             options: runtime,
             durableEnd: recovered.tail.position
-        ) { Books(state: state, storage: storage, journal: journal) }
+        ) { Books(state: state, storage: followed, journal: journal) }
         if let sealAfter = configuration.sealAfter { SegmentSealer(storage, after: sealAfter).start() }
         checker.start()
         // Behind it nothing is waited for: sealing, checking, the books and the files of keys may end at any moment.

@@ -2,15 +2,17 @@
 
 import Core
 import FileStorage
+import Glibc
 import Journal
 import Projection
 import Runtime
 import Server
 
-/// The journal writer, for the journal thread.
+/// The journal writer, for the runtime.
 final class Committer: BatchCommitter {
     private var writer: JournalWriter<FileStorage>
     private let storage: FileStorage
+    private var lent: (file: FileStorage.LentFile, write: DurableWrite)?
     private var saidSlower = false
 
     init(_ storage: FileStorage, _ tail: JournalTail, segmentBytes: Int) {
@@ -24,6 +26,27 @@ final class Committer: BatchCommitter {
         saidSlower = true
         Log.notice("writes", "journal: the file system takes no direct writes: each commit goes through the page cache and an fdatasync")
     }
+
+    func begin(_ batch: UnsafeMutablePointer<BatchBuilder>) -> KernelWrite? {
+        guard let write = writer.begin(&batch.pointee), let file = storage.lend(write.file) else { return nil }
+        lent = (file, write)
+        return KernelWrite(descriptor: file.descriptor, offset: write.offset, bytes: write.bytes)
+    }
+
+    func end(_ written: Int) throws(StorageError) -> Bool {
+        guard let (file, write) = lent else { return false }
+        lent = nil
+        storage.giveBack(file)
+        // Some of it, or what the file system or the kernel does not do: `commit` writes all of it, the same bytes to the same place.
+        let trouble = written < 0 ? Int32(-written) : 0
+        guard written == write.bytes.count || trouble != 0, ![EINVAL, EOPNOTSUPP, EAGAIN].contains(trouble) else { return false }
+        try writer.end(trouble == 0 ? nil : StorageError(operation: .write, errno: trouble, file: write.file))
+        return true
+    }
+
+    func announce(_ trouble: Int32) {
+        Log.info("ring", "journal: the kernel gives no ring (\(String(cString: strerror(trouble)))): a thread makes every commit")
+    }
 }
 
 /// The projection, for the query thread. Without a usable file every query says so, nothing else is affected, and it is tried again.
@@ -31,14 +54,14 @@ final class Books: QueryEngine {
     private static let retryNanoseconds: UInt64 = 200_000_000
 
     private let path: String
-    private let storage: JournalFiles
+    private let storage: RecentStorage
     private let journal: JournalID
     private var projection: Projection?
     private var triedAt: UInt64 = 0
     private var reported: String?
     private var rebuilds = 0
 
-    init(state: String, storage: JournalFiles, journal: JournalID) {
+    init(state: String, storage: RecentStorage, journal: JournalID) {
         path = state + "/books.db"
         self.storage = storage
         self.journal = journal

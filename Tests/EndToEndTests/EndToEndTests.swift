@@ -117,6 +117,7 @@ struct CostTests {
 /// What one disk can do to the real binary; rows S1 to S10 of the reliability page.
 struct StorageTests {
     @Test func aFailedCallEndsTheDaemonOrIsGoneOnFrom() throws { try scenario("failing_journal") }
+    @Test func commitsNeedNoRing() throws { try scenario("no_ring") }
     @Test func aFailureWhileStartingChangesNothing() throws { try scenario("failing_recovery") }
     @Test func keysThatCannotBeWrittenDownStayInMemory() throws { try scenario("failing_keys") }
     @Test func aSlowDiskOnlySlows() throws { try scenario("slow_disk") }

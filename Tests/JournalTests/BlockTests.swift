@@ -63,3 +63,39 @@ import Testing
         #expect(journal.events == 3 || journal.events == 7)
     }
 }
+
+@Test func aBatchThatWasBegunIsTheOneThatWouldHaveBeenCommitted() throws {
+    let (committed, begun) = (MemoryStorage(), MemoryStorage())
+    var plain = try Scribe(committed)
+    var byHand = try Scribe(begun)
+    byHand.byHand = true
+    for n in 0..<60 {
+        try plain.commitSamples(n * 3..<n * 3 + 1 + n % 3)
+        try byHand.commitSamples(n * 3..<n * 3 + 1 + n % 3)
+        let tails = (plain.writer.tail, byHand.writer.tail)
+        #expect(tails.0 == tails.1)
+    }
+    #expect(committed.image == begun.image)
+    // All but the first of a segment, and the first after a start.
+    let (count, segments) = (byHand.begun, plain.writer.tail.segment)
+    #expect(count > 40 && count < 60 && segments > 2)
+}
+
+@Test func afterAWriteThatFailedNothingIsBegunAndNothingCommitted() throws {
+    let storage = MemoryStorage()
+    var scribe = try Scribe(storage)
+    try scribe.commitSamples(0..<3)
+    try scribe.open()
+    let durable = scribe.writer.durableEnd
+    let write = scribe.writer.begin(&scribe.builder)
+    #expect(write != nil)
+    let failure = StorageError(operation: .write, errno: 5, file: "00000001.segment")
+    var errors: [StorageError] = []
+    do { try scribe.writer.end(failure) } catch { errors.append(error) }
+    let again = scribe.writer.begin(&scribe.builder)
+    #expect(again == nil)
+    do { try scribe.writer.commit(&scribe.builder) } catch { errors.append(error) }
+    #expect(errors == [failure, failure])
+    let (ended, end) = (scribe.writer.failure, scribe.writer.durableEnd)
+    #expect(ended == failure && end == durable)
+}

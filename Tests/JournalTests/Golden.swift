@@ -37,6 +37,9 @@ struct Scribe: ~Copyable {
     var time: Int64
     /// Strings defined in the open segment.
     var definedIn: UInt32 = 0
+    /// Whether batches are begun and ended where that can be, and how many were.
+    var byHand = false
+    var begun = 0
     var defined: Set<StringID> = []
 
     init(_ storage: MemoryStorage, segmentBytes: Int = 8192, batchBytes: Int = 4096, id: JournalID = testID) throws {
@@ -99,8 +102,25 @@ struct Scribe: ~Copyable {
 
     mutating func commit() throws {
         let length = builder.writer.count
-        try writer.commit(&builder)
+        if let write = byHand ? writer.begin(&builder) : nil {
+            begun += 1
+            try end(write)
+        } else {
+            try writer.commit(&builder)
+        }
         place = plan.nextPlace(after: length)
+    }
+
+    /// What stands in for the kernel: it writes all, or a part and the writer does it again, or nothing at all and the writer does it.
+    private mutating func end(_ write: DurableWrite) throws {
+        if begun % 3 == 0 {
+            let part = UnsafeRawBufferPointer(rebasing: write.bytes[..<(begun % 2 == 0 ? 0 : 512)])
+            try storage.write(write.file, at: write.offset, part)
+            try writer.commit(&builder)
+        } else {
+            try storage.writeDurably(write.file, at: write.offset, write.bytes)
+            try writer.end(nil)
+        }
     }
 
     /// One batch of raw catalogue facts, `bytes` long in all.

@@ -10,7 +10,7 @@ import Testing
     @Test func whatItHandsOutIsTheJournalAndAlwaysTheNewestOfIt() {
         for capacity in [1, 64, 1000, 4096] {
             var dice = Dice(UInt64(capacity))
-            var recent = RecentJournal(capacity: capacity)
+            let recent = RecentJournal(capacity: capacity)
             // Of each byte how many were added before it; nil is what was not added.
             var segments: [[(byte: UInt8, before: Int)?]] = [[]]
             var added = 0
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func afterItsMemoryWasGivenBackItKnowsNothing() {
-        var recent = RecentJournal(capacity: 256)
+        let recent = RecentJournal(capacity: 256)
         [UInt8](repeating: 7, count: 100).withUnsafeBytes { recent.add($0, segment: 1, offset: 4096) }
         var given: [Int] = []
         recent.clear { memory, count in
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func withoutRoomItKeepsNothing() {
-        var recent = RecentJournal(capacity: 0)
+        let recent = RecentJournal(capacity: 0)
         [UInt8](repeating: 7, count: 100).withUnsafeBytes { recent.add($0, segment: 0, offset: 0) }
         #expect(read(recent, 0, 0, 10) == [])
     }
@@ -74,10 +74,49 @@ import Testing
         #expect(isWhole)
     }
 
-    private func read(_ recent: borrowing RecentJournal, _ segment: Int, _ offset: Int, _ wanted: Int) -> [UInt8] {
+    /// Whatever is in memory of it: what is read is the file, and what is in memory is not read from the file.
+    @Test func whatIsReadThroughItIsTheFile() throws {
+        var dice = Dice(7)
+        let file = SegmentFormat.fileName(3)
+        let bytes = (0..<20_000).map { _ in UInt8(dice.below(256)) }
+        let disk = MemoryDisk([file: bytes, "other": Array(bytes.reversed())])
+        let recent = TestRecent(capacity: 6_000)
+        let storage = RecentStorage(disk, recent)
+        for end in stride(from: 4_096, to: 20_000, by: 700) {
+            bytes[(end - 700)..<end].withUnsafeBytes { recent.add($0, segment: 3, offset: end - 700) }
+            for _ in 0..<50 {
+                let name = dice.oneIn(5) ? "other" : file
+                let offset = dice.below(20_000)
+                let wanted = 1 + dice.below(5_000)
+                let got = try [UInt8](unsafeUninitializedCapacity: wanted) { memory, count in
+                    let buffer = UnsafeMutableRawBufferPointer(start: memory.baseAddress, count: wanted)
+                    count = try storage.read(name, at: offset, into: buffer)
+                }
+                let expected = disk.files[name]![offset...].prefix(wanted)
+                #expect(got == Array(expected))
+            }
+        }
+        try disk.remove(file)
+        var last = [UInt8](repeating: 0, count: 100)
+        let count = try last.withUnsafeMutableBytes { try storage.read(file, at: 19_000, into: $0) }
+        #expect(count == 100 && last == Array(bytes[19_000..<19_100]))
+    }
+
+    private func read(_ recent: RecentJournal, _ segment: Int, _ offset: Int, _ wanted: Int) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: wanted) { memory, count in
             count = recent.read(
                 JournalPosition(segment: UInt32(segment), offset: UInt32(offset)), into: UnsafeMutableRawBufferPointer(memory))
         }
     }
+}
+
+/// The tests have one thread each.
+private final class TestRecent: JournalKeeper, @unchecked Sendable {
+    private let recent: RecentJournal
+
+    init(capacity: Int) { recent = RecentJournal(capacity: capacity) }
+
+    func add(_ bytes: UnsafeRawBufferPointer, segment: UInt32, offset: Int) { recent.add(bytes, segment: segment, offset: offset) }
+    func read(_ position: JournalPosition, into output: UnsafeMutableRawBufferPointer) -> Int { recent.read(position, into: output) }
+    func clear(_ body: (UnsafeMutableRawPointer, Int) -> Void) { recent.clear(body) }
 }

@@ -5,7 +5,9 @@
  *     CALL@PART-OF-THE-PATH@NTH+=WHAT       that one and all after it
  *     CALL@PART-OF-THE-PATH@?FILE=WHAT      every one while FILE exists
  *
- * CALL is open, read, write, sync (fdatasync and fsync; pwritev2 is a write and then a sync), truncate, rename, unlink. WHAT is a
+ * CALL is open, read, write, sync (fdatasync and fsync; pwritev2 and a write of liburing are a write and then a sync), truncate,
+ * rename, unlink; ring and submit (setting up liburing, giving it a write; the path is "ring"; with a rule that waits there is no ring
+ * either). WHAT is a
  * number (errno), `short:K` (a write that takes K bytes and says so), `cut:K:E` (K bytes reach the file, the call fails with errno
  * E), `die:K` (K bytes reach the file, then SIGKILL), `wait:MS`, `lie` (a sync that does nothing and says it did). Each rule says on
  * standard error when it is first followed.
@@ -19,6 +21,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -240,6 +243,62 @@ ssize_t pwritev2(int fd, const struct iovec *parts, int number, off_t at, int fl
     ssize_t done = next(fd, parts, number, at, flags);
     if (done == (ssize_t)length && flags & RWF_DSYNC) note_of('s', fd, 0, 0, NULL);
     return done;
+}
+
+int io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct io_uring_params *parameters) {
+    NEXT(io_uring_queue_init_params);
+    /* A write that waits shall not hold whoever begins it: the thread makes it. */
+    for (int i = 0; i < count; i++) {
+        if (strncmp(rules[i].what, "wait:", 5) == 0) return -ENOSYS;
+    }
+    if (count && fails(rule_for("ring", "ring"))) return -errno;
+    return next(entries, ring, parameters);
+}
+
+/* The durable write that was begun last, and what is to be said of it instead of the truth. */
+static struct {
+    int fd, isChanged, result;
+    uint64_t length;
+} begun;
+
+int io_uring_submit(struct io_uring *ring) {
+    NEXT(io_uring_submit);
+    struct io_uring_sqe *entry = &ring->sq.sqes[(ring->sq.sqe_tail - 1) & ring->sq.ring_mask];
+    if (entry->opcode != IORING_OP_WRITE) return next(ring);
+    if (count && fails(rule_for("submit", "ring"))) return -errno;
+    const void *bytes = (const void *)(uintptr_t)entry->addr;
+    begun.fd = entry->fd;
+    begun.length = entry->len;
+    struct rule *r = rule_of("write", entry->fd);
+    ssize_t result;
+    begun.isChanged = r && writes_by(r, entry->fd, bytes, entry->len, (off_t)entry->off, &result);
+    if (begun.isChanged) {
+        begun.result = result < 0 ? -errno : (int)result;
+        entry->opcode = IORING_OP_NOP;
+        entry->rw_flags = 0;
+        return next(ring);
+    }
+    note_of('w', entry->fd, entry->off, entry->len, bytes);
+    struct rule *sync = rule_of("sync", entry->fd);
+    if (!sync) return next(ring);
+    entry->rw_flags &= ~RWF_DSYNC;
+    /* Nothing is noted of it. */
+    if (strcmp(sync->what, "lie") == 0) begun.length = UINT64_MAX;
+    if (strcmp(sync->what, "lie") == 0) return next(ring);
+    begun.isChanged = fails(sync);
+    begun.result = -errno;
+    return next(ring);
+}
+
+unsigned io_uring_peek_batch_cqe(struct io_uring *ring, struct io_uring_cqe **entries, unsigned most) {
+    NEXT(io_uring_peek_batch_cqe);
+    unsigned got = next(ring, entries, most);
+    if (got == 1 && begun.isChanged) {
+        entries[0]->res = begun.result;
+    } else if (got == 1 && (uint64_t)entries[0]->res == begun.length) {
+        note_of('s', begun.fd, 0, 0, NULL);
+    }
+    return got;
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at) {

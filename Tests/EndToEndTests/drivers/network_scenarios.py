@@ -143,7 +143,8 @@ def gone_during_a_sync(case):
     """Peers that leave while their batch is being synced: it counts, nobody else gets their answer, nothing leaks."""
     if shutil.which("strace") is None:
         raise Skip("needs strace")
-    wrap = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwritev2", "-e", "inject=pwritev2:delay_enter=300000"]
+    wrap = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwritev2,io_uring_setup"]
+    wrap += ["-e", "inject=io_uring_setup:error=ENOSYS", "-e", "inject=pwritev2:delay_enter=300000"]
     daemon = case.daemon(wrap=wrap)
     daemon.call("POST", EVENTS, event())
     before = sockets(daemon)

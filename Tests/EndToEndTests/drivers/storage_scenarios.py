@@ -188,6 +188,25 @@ def failing_journal(case):
     print(f"  {len(ENDS)} failures ended the daemon within {late:.2f} s, {len(GOES_ON)} were gone on from, {len(KILLS)} kills")
 
 
+def no_ring(case):
+    """Without a ring, or with one that stops taking writes, a thread makes every commit: all counts, and the log says so once."""
+    for rule in ("ring@ring@1=1", "ring@ring@1=38", "submit@ring@1=11", "submit@ring@9=12"):
+        state = case.folder / rule
+        series = Series(case, rule)
+        daemon = case.daemon(state=state, config=SMALL, env=faults(case, rule))
+        client = frames.Client(daemon)
+        for turn in range(40):
+            case.expect(series.send(daemon, series.make(1) if turn % 3 else series.make(16, padding=8000), client), f"{rule}: turn {turn}")
+        client.close()
+        case.expect("fault:" in daemon.said(), f"{rule}: the fault")
+        case.equal(daemon.said().count("a thread makes every commit"), 1, f"{rule}: said {daemon.said()}")
+        case.equal(daemon.call("GET", "/readyz").status, 200, f"{rule}: /readyz")
+        daemon.kill()
+        daemon = case.daemon(state=state, config=SMALL)
+        series.judge(daemon, rule)
+        case.equal(daemon.stop(), 0, f"{rule}: exit status")
+
+
 def failing_recovery(case):
     """A failure while starting: exit 3 that names the file, and the next start is as if it had not been."""
     state = case.folder / "s"
@@ -427,6 +446,7 @@ def full_disks(case):
 
 SCENARIOS = {
     "failing_journal": failing_journal,
+    "no_ring": no_ring,
     "failing_recovery": failing_recovery,
     "failing_keys": failing_keys,
     "slow_disk": slow_disk,
