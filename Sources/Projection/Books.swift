@@ -208,10 +208,10 @@ final class Books {
         }
     }
 
-    /// Stored chunks that start before `position`, may hold events of this time and start below this sequence, newest first,
-    /// until `visit` returns false.
+    /// Stored chunks that start before `position`, may hold events of this time and all of `probes` and start below this sequence,
+    /// newest first, until `visit` returns false. Their filters are asked where they stand in the file's memory and not handed on.
     func forEachChunk(
-        before position: JournalPosition, from: Int64, to: Int64, below sequence: UInt64,
+        before position: JournalPosition, from: Int64, to: Int64, below sequence: UInt64, probes: [ChunkProbe],
         _ visit: (Chunk) throws(QueryError) -> Bool
     ) throws(QueryError) {
         readChunks.bind(1, Int64(bitPattern: position.raw))
@@ -220,8 +220,14 @@ final class Books {
         readChunks.bind(4, Int64(clamping: sequence))
         defer { readChunks.reset() }
         while try QueryError.wrap({ () throws(SQLiteError) in try readChunks.step() }) {
-            guard try visit(Books.chunk(readChunks)) else { return }
+            guard probes.isEmpty || Books.mayHold(readChunks, probes) else { continue }
+            guard try visit(Books.chunk(readChunks, withFilter: false)) else { return }
         }
+    }
+
+    private static func mayHold(_ row: Statement, _ probes: [ChunkProbe]) -> Bool {
+        let filter = row.bytes(6)
+        return probes.allSatisfy { $0.isIn(filter) }
     }
 
     func lastChunk() throws(SQLiteError) -> Chunk? {
@@ -233,14 +239,14 @@ final class Books {
         return try last.step() ? Books.chunk(last) : nil
     }
 
-    private static func chunk(_ row: Statement) -> Chunk {
+    private static func chunk(_ row: Statement, withFilter: Bool = true) -> Chunk {
         var chunk = Chunk(
             at: JournalPosition(raw: UInt64(bitPattern: row.integer(0))), firstSequence: UInt64(bitPattern: row.integer(2)))
         chunk.end = JournalPosition(raw: UInt64(bitPattern: row.integer(1)))
         chunk.events = UInt64(bitPattern: row.integer(3))
         chunk.earliest = row.integer(4)
         chunk.latest = row.integer(5)
-        chunk.filter = [UInt8](row.bytes(6))
+        if withFilter { chunk.filter = [UInt8](row.bytes(6)) }
         return chunk
     }
 }

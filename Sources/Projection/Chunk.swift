@@ -1,10 +1,11 @@
 // Chunk: about a mebibyte of journal, or ten thousand events, described so that a query can tell without reading whether it may hold
 // what it looks for.
 //
-// A description is the range of times the chunk's events carry and a filter (Bloom): 131,072 bits, two for each customer,
-// feature, model, provider and event name that occurs, for each flow, for each idempotency key, and one pair for "something
-// is unpriced". Good for 10,000 events: with all keys and a third as many customers and flows distinct, less than one chunk in ten is
-// read in vain. A filter never says no wrongly.
+// A description is the range of times the chunk's events carry and a filter (Bloom) of 131,072 bits: five for each customer,
+// feature, model, provider and event name that occurs, for each flow and for "something is unpriced", and three for each idempotency
+// key. Keys are most of what is in it and the least asked for. Good for 10,000 events: with all keys and 3,000 customers distinct, one
+// chunk in 400 is read in vain for a name, and one in 35 for a key; with 3,000 flows as well, one in 120 and one in 17. A filter never
+// says no wrongly.
 
 internal import Core
 internal import Journal
@@ -19,19 +20,26 @@ enum ChunkField: UInt64 {
     case flow = 6
     case key = 7
     case unpriced = 8
+
+    /// How many bits a value has.
+    @inline(__always) var bits: Int { self == .key ? 3 : 5 }
 }
 
-/// Where a value's two bits are.
+/// Where a value's bits are: one at `first`, each other `step` further, around the end.
 struct ChunkProbe {
     static let filterBytes = 16 * 1024
+    static let bitMask = filterBytes * 8 - 1
     var first: Int
-    var second: Int
+    /// Odd, so no bit comes twice.
+    var step: Int
+    var count: Int
 
     @inline(__always) init(_ field: ChunkField, _ value: UInt64) {
         var h = (value ^ field.rawValue << 56) &* 0x9E37_79B9_7F4A_7C15
         h = (h ^ (h >> 32)) &* 0xD6E8_FEB8_6659_FD93
         first = Int(truncatingIfNeeded: h >> 47)
-        second = Int(truncatingIfNeeded: h >> 20) & 0x1_FFFF
+        step = Int(truncatingIfNeeded: h >> 20) & ChunkProbe.bitMask | 1
+        count = field.bits
     }
 
     /// A text's value: not seeded, because it is stored; flooding a filter only makes a query slower.
@@ -39,11 +47,16 @@ struct ChunkProbe {
 
     func isIn(_ filter: UnsafeRawBufferPointer) -> Bool {
         guard filter.count == ChunkProbe.filterBytes else { return true }
-        return filter[first >> 3] >> UInt8(first & 7) & 1 != 0 && filter[second >> 3] >> UInt8(second & 7) & 1 != 0
+        var bit = first
+        for _ in 0..<count {
+            guard filter[bit >> 3] >> UInt8(bit & 7) & 1 != 0 else { return false }
+            bit = (bit + step) & ChunkProbe.bitMask
+        }
+        return true
     }
 }
 
-/// A described stretch of journal. `filter` is empty for the chunk that is still being filled.
+/// A described stretch of journal. `filter` is empty for the chunk that is still being filled, and where it was asked already.
 struct Chunk: Sendable {
     var position: JournalPosition
     var end: JournalPosition
@@ -129,8 +142,11 @@ struct ChunkLog: ~Copyable {
     }
 
     @inline(__always) mutating func insert(_ probe: ChunkProbe) {
-        mark(probe.first)
-        mark(probe.second)
+        var bit = probe.first
+        for _ in 0..<probe.count {
+            mark(bit)
+            bit = (bit + probe.step) & ChunkProbe.bitMask
+        }
     }
 
     @inline(__always) private func mark(_ bit: Int) {

@@ -67,8 +67,7 @@ extension Projection {
     ) throws(QueryError) -> UInt64? {
         var budget = eventScanBytes
         var rest: UInt64?
-        try forEachChunk(from: filter.from, to: filter.to, below: below) { (chunk) throws(QueryError) in
-            guard chunk.mayHold(filter.probes) else { return true }
+        try forEachChunk(from: filter.from, to: filter.to, below: below, probes: filter.probes) { (chunk) throws(QueryError) in
             guard budget > 0 else {
                 rest = min(below, chunk.firstSequence + chunk.events)
                 return false
@@ -106,8 +105,7 @@ extension Projection {
             return position
         }
         var place: JournalPosition?
-        try forEachChunk(from: 0, to: .max) { (chunk) throws(QueryError) in
-            guard chunk.mayHold([wanted.probe]) else { return true }
+        try forEachChunk(from: 0, to: .max, probes: [wanted.probe]) { (chunk) throws(QueryError) in
             try forEachEvent(from: chunk.position, to: chunk.end) { (event, position) throws(QueryError) in
                 if wanted.isKey(of: event) { place = position }
                 return true

@@ -53,8 +53,8 @@ extension Projection {
         let to = plan.readsEverything ? plan.to : Int64(plan.eventHours.last! + 1) * Timestamp.nanosecondsPerHour
         // Stretches of journal, newest first; chunks that follow each other are read as one.
         var stretches: [(from: JournalPosition, to: JournalPosition)] = []
-        try forEachChunk(from: from, to: to) { (chunk) throws(QueryError) in
-            guard plan.readsEvents(from: chunk.earliest, to: chunk.latest), chunk.mayHold(filter.probes) else { return true }
+        try forEachChunk(from: from, to: to, probes: filter.probes) { (chunk) throws(QueryError) in
+            guard plan.readsEvents(from: chunk.earliest, to: chunk.latest) else { return true }
             if let last = stretches.indices.last, stretches[last].from == chunk.end {
                 stretches[last].from = chunk.position
             } else {

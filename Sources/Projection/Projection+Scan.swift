@@ -4,19 +4,20 @@ internal import Core
 internal import Journal
 
 extension Projection {
-    /// Chunks that may hold events of `from ..< to` (nanoseconds) with a sequence below `below`, newest first, until `visit`
-    /// returns false.
+    /// Chunks that may hold events of `from ..< to` (nanoseconds) with a sequence below `below` and all of `probes`, newest first,
+    /// until `visit` returns false.
     func forEachChunk(
-        from: Int64, to: Int64, below: UInt64 = .max, _ visit: (Chunk) throws(QueryError) -> Bool
+        from: Int64, to: Int64, below: UInt64 = .max, probes: [ChunkProbe], _ visit: (Chunk) throws(QueryError) -> Bool
     ) throws(QueryError) {
         guard let books else { return }
         let unstored = folder.chunks.unstored
         for chunk in unstored.reversed() where chunk.latest >= from && chunk.earliest < to && chunk.firstSequence < below {
             guard let kept = kept(chunk) else { return }
+            guard kept.mayHold(probes) else { continue }
             guard try visit(kept) else { return }
         }
         let end = unstored.first?.position ?? JournalPosition(raw: UInt64(Int64.max))
-        try books.forEachChunk(before: end, from: from, to: to, below: below) { (chunk) throws(QueryError) in
+        try books.forEachChunk(before: end, from: from, to: to, below: below, probes: probes) { (chunk) throws(QueryError) in
             guard let kept = kept(chunk) else { return false }
             return try visit(kept)
         }

@@ -73,7 +73,7 @@ extension Projection {
         }
         var place: JournalPosition?
         var budget = Limits.streamScanBytes
-        try forEachChunk(from: .min, to: .max) { (chunk) throws(QueryError) in
+        try forEachChunk(from: .min, to: .max, probes: []) { (chunk) throws(QueryError) in
             place = max(chunk.position, query.from ?? chunk.position)
             budget -= chunk.bytes
             return budget > 0 && chunk.firstSequence > query.after + 1
@@ -83,7 +83,7 @@ extension Projection {
 
     private func lastSequence() throws(QueryError) -> UInt64 {
         var last: UInt64 = 0
-        try forEachChunk(from: .min, to: .max) { (chunk) throws(QueryError) in
+        try forEachChunk(from: .min, to: .max, probes: []) { (chunk) throws(QueryError) in
             last = chunk.firstSequence + chunk.events
             last -= min(last, 1)
             return chunk.events == 0

@@ -11,7 +11,7 @@ internal import Core
 
 enum Schema {
     /// Raised whenever a table or the meaning of a column changes; a file of another version is made anew.
-    static let version: Int64 = 5
+    static let version: Int64 = 6
     /// "Purs", in the header of the file.
     static let applicationID: Int64 = 0x5075_7273
 
