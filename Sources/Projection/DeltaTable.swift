@@ -7,6 +7,9 @@
 //
 // A bucket has the sums of all its customers, too: a question that names none walks the buckets and not hundreds of thousands of
 // cells, and a flush has the rows of all customers together as they are.
+//
+// Cells of customers that fall together in a small table are chained, so a question about one customer walks its cells and a few
+// others, not all.
 
 internal import Core
 
@@ -125,6 +128,10 @@ struct DeltaTable: ~Copyable {
     /// Upper half: part of the hash; lower half: the cell's number plus one, 0 when empty.
     private var index: UnsafeMutablePointer<UInt64>
     private var mask: Int
+    /// By customer: the number plus one of the newest cell of those that fall on it; 0 when there is none. One for eight slots.
+    private var heads: UnsafeMutablePointer<UInt32>
+    /// Of each cell: the number plus one of the one before it in its chain; 0 ends it.
+    private var next: UnsafeMutablePointer<UInt32>
     private var buckets = BucketTable()
     private var wide = CellTable()
 
@@ -136,11 +143,16 @@ struct DeltaTable: ~Copyable {
         index = .allocate(capacity: slots)
         index.initialize(repeating: 0, count: slots)
         mask = slots - 1
+        next = .allocate(capacity: capacity)
+        heads = .allocate(capacity: slots / 8)
+        heads.initialize(repeating: 0, count: slots / 8)
     }
 
     deinit {
         cells.deallocate()
         index.deallocate()
+        next.deallocate()
+        heads.deallocate()
     }
 
     /// Cells, and buckets, each of which takes as much memory as one and a half and is counted as two.
@@ -220,8 +232,19 @@ struct DeltaTable: ~Copyable {
         if (narrowCount + 1) * 2 > mask + 1 { growIndex() }
         cells.advanced(by: narrowCount).initialize(to: cell)
         place(narrowCount, hash)
+        chain(narrowCount)
         narrowCount += 1
         return narrowCount - 1
+    }
+
+    @inline(__always) private func head(_ customer: StringID) -> Int {
+        Int(truncatingIfNeeded: (UInt64(customer) &* 0x9E37_79B9_7F4A_7C15) >> 32) & (mask >> 3)
+    }
+
+    @inline(__always) private func chain(_ number: Int) {
+        let head = heads + head(cells[number].customer)
+        (next + number).initialize(to: head.pointee)
+        head.pointee = UInt32(number + 1)
     }
 
     private static func allocate(_ capacity: Int) -> UnsafeMutablePointer<DeltaCell> {
@@ -240,6 +263,10 @@ struct DeltaTable: ~Copyable {
         fresh.moveInitialize(from: cells, count: narrowCount)
         cells.deallocate()
         cells = fresh
+        let links = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity * 2)
+        links.moveInitialize(from: next, count: narrowCount)
+        next.deallocate()
+        next = links
         capacity *= 2
     }
 
@@ -249,7 +276,13 @@ struct DeltaTable: ~Copyable {
         index = .allocate(capacity: slots)
         index.initialize(repeating: 0, count: slots)
         mask = slots - 1
-        for number in 0..<narrowCount { place(number, DeltaTable.hash(cells[number].customer, cells[number].bucket)) }
+        heads.deallocate()
+        heads = .allocate(capacity: slots / 8)
+        heads.initialize(repeating: 0, count: slots / 8)
+        for number in 0..<narrowCount {
+            place(number, DeltaTable.hash(cells[number].customer, cells[number].bucket))
+            chain(number)
+        }
     }
 
     // MARK: - Reading
@@ -268,7 +301,12 @@ struct DeltaTable: ~Copyable {
 
     /// Hands on every cell of a customer; a key may come twice.
     @inline(__always) func forEach(of customer: StringID, _ visit: (CellKey, borrowing Figures) -> Void) {
-        for number in 0..<narrowCount where cells[number].customer == customer { visit(key(number), cells[number].figures) }
+        var link = heads[head(customer)]
+        while link != 0 {
+            let number = Int(link) - 1
+            if cells[number].customer == customer { visit(key(number), cells[number].figures) }
+            link = next[number]
+        }
         for cell in wide.all where cell.key.customer == customer { visit(cell.key, cell.figures) }
     }
 
