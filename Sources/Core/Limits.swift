@@ -204,6 +204,8 @@ public enum Limits {
     /// The same two for new names and customers, and for corrections.
     public static let projectionNames = 100_000
     public static let projectionNamesMost = 250_000
+    /// Buckets of hours that are not summed up: some 70 bytes each, on two connections. Rows of further ones are summed up at once.
+    public static let projectionBuckets = 65_536
     /// Descriptions of chunks (16 KiB each, one for a MiB of journal or 10,000 events) that make it flush at once.
     public static let projectionChunks = 256
     /// What twice `projectionCellsMost`, twice `projectionChunks` and one query of `marginGroups` take together.

@@ -35,8 +35,10 @@ final class Books {
     private let readChunksOnward: Statement
     let readCorrections: Statement
     private let readMeta: Statement
-    /// Which hours are in the rows of days, months and totals; as of the last `reading`.
-    private(set) var rolled = Rolled()
+    let readRecent: Statement
+    /// Raised whenever they change; as of the last `reading`.
+    private var bucketsVersion: Int64 = 0
+    private var buckets: (version: Int64, table: RecentBuckets)?
 
     private init(_ path: String, faults: Faults) throws(SQLiteError) {
         database = try Database(path: path, isReader: true, faults: faults)
@@ -48,6 +50,7 @@ final class Books {
         readCorrections = try Statement(database, Schema.readCorrections)
         readRange = try Statement(database, Schema.readRollups + " WHERE span = ?1 AND start >= ?2 AND start < ?3")
         readCustomer = try Statement(database, Schema.readRollups + " WHERE span = ?1 AND start = ?2 AND customer = ?3")
+        readRecent = try Statement(database, Schema.readRecent)
         nextStart = try Statement(
             database, "SELECT start FROM rollups WHERE span = ?1 AND start >= ?2 AND start < ?3 ORDER BY start LIMIT 1")
         readChunks = try Statement(
@@ -91,9 +94,7 @@ final class Books {
         let faults = Faults()
         let database = try Database(path: path, faults: faults)
         try prepare(database, journal: journal, isNew: isNew)
-        let books = try Books(path, faults: faults)
-        try books.reading { (_) throws(SQLiteError) in }
-        return (books, try BooksWriter(database, rolled: books.rolled))
+        return (try Books(path, faults: faults), try BooksWriter(database))
     }
 
     private static func prepare(_ database: Database, journal: JournalID, isNew: Bool) throws(SQLiteError) {
@@ -152,9 +153,7 @@ final class Books {
         let position: JournalPosition
         do throws(SQLiteError) {
             position = JournalPosition(raw: UInt64(bitPattern: try meta("position")))
-            rolled = Rolled(
-                hour: Int32(truncatingIfNeeded: try meta("rolled_hour")),
-                customer: StringID(truncatingIfNeeded: try meta("rolled_customer")))
+            bucketsVersion = try meta("buckets")
         } catch {
             throw E(error)
         }
@@ -165,6 +164,14 @@ final class Books {
         readMeta.bind(1, text: UnsafeRawBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount))
         defer { readMeta.reset() }
         return try readMeta.step() ? readMeta.integer(0) : 0
+    }
+
+    /// What rows of `recent` are counted by. Within `reading`.
+    func recentBuckets() throws(SQLiteError) -> RecentBuckets {
+        if let buckets, buckets.version == bucketsVersion { return buckets.table }
+        let table = try RecentBuckets(database)
+        buckets = (bucketsVersion, table)
+        return table
     }
 
     /// First hour of the month that an hour (not before 1970) is in.

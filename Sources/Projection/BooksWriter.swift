@@ -1,27 +1,21 @@
 // BooksWriter: the one connection that writes books.db and checkpoints it.
 //
-// A flush is one transaction. Single customers' rows are written by the hour; their days, months and totals are summed up from
-// closed hours later, in slices of some thousand rows (`Rolled` says how far that has come), because an hour that goes on would
-// touch each of them again with every flush. An event of an hour that is summed up already is written to all of them at once. Rows
+// A flush is one transaction. Single customers' rows are written by the hour, to a table of their own (`Recent`). When an hour is over
+// they are moved to the rollups, and summed up into days, months and totals, in slices of some thousand rows: an hour that goes on would
+// touch each of them again with every flush. An event of an hour that is over already is written to all of them at once. Rows
 // of all customers together are few: they are written for every span with every flush.
 
 internal import CSQLite
 internal import Core
 internal import Journal
 
-/// Which rows by the hour are in those of days, months and totals, too: those before this customer of this hour.
-struct Rolled: Equatable, Sendable {
-    var hour: Int32 = 0
-    var customer: StringID = 0
-
-    @inline(__always) func holds(_ hour: Int32, _ customer: StringID) -> Bool {
-        hour < self.hour || hour == self.hour && customer < self.customer
-    }
-}
-
 final class BooksWriter {
-    /// Rows by the hour that are summed up in one transaction.
-    private static let rolledRows = 16384
+    /// Rows that are moved and summed up in one transaction, and rows that are looked at for it. Less in tests.
+    var rolledRows = 16384
+    var searchedRows = 262_144
+    /// Rows that are summed up at once, because their hours are over or there are too many buckets, in one go.
+    var lateRows = 16384
+    var mostBuckets = Limits.projectionBuckets
 
     let database: Database
     private let upsert: Statement
@@ -30,25 +24,31 @@ final class BooksWriter {
     private let putMeta: Statement
     private let putName: Statement
     private let putCustomer: Statement
-    private let readUnrolled: Statement
-    private(set) var rolled = Rolled()
+    private let addRecent: Statement
+    private let readRecent: Statement
+    private let deleteRecent: Statement
+    private let putBucket: Statement
+    /// What the file says, and whatever this transaction adds; nil when that is to be read again.
+    private var buckets: RecentBuckets?
+    /// Hours before it are over: nothing is added to their recent rows any more.
+    private var closedBefore: Int32 = 0
+    /// Recent rows before it are not of hours before `searchedFor`: what was over when the search for them began.
+    private var searched: Int64 = 0
+    private var searchedFor: Int32 = 0
 
     /// `database` is the file, prepared.
-    init(_ database: Database, rolled: Rolled) throws(SQLiteError) {
+    init(_ database: Database) throws(SQLiteError) {
         self.database = database
-        self.rolled = rolled
         upsert = try Statement(database, Schema.upsert)
         putChunk = try Statement(database, "INSERT OR REPLACE INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
         putCorrection = try Statement(database, "INSERT OR REPLACE INTO corrections VALUES(?1, ?2, ?3, ?4)")
         putMeta = try Statement(database, "INSERT OR REPLACE INTO meta VALUES(?1, ?2)")
         putName = try Statement(database, "INSERT OR REPLACE INTO names VALUES(?1, ?2)")
         putCustomer = try Statement(database, "INSERT OR REPLACE INTO customers VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
-        readUnrolled = try Statement(
-            database,
-            Schema.readRollups + """
-                 WHERE span = 0 AND (start, customer) >= (?1, ?2) AND start < ?3
-                ORDER BY start, customer, feature, model, provider, event_name
-                """)
+        addRecent = try Statement(database, Schema.addRecent)
+        readRecent = try Statement(database, Schema.readRecent)
+        deleteRecent = try Statement(database, "DELETE FROM recent WHERE id = ?1")
+        putBucket = try Statement(database, "INSERT INTO buckets VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
     }
 
     private func put(_ key: String, _ value: Int64) throws(SQLiteError) {
@@ -65,6 +65,7 @@ final class BooksWriter {
             try database.execute("COMMIT")
         } catch {
             if database.inTransaction { sqlite3_exec(database.handle, "ROLLBACK", nil, nil, nil) }
+            buckets = nil
             throw error
         }
     }
@@ -96,6 +97,7 @@ final class BooksWriter {
         // A commit that said it failed may have been one: once is enough.
         let stored = try database.integer("SELECT value FROM meta WHERE key = 'position'") ?? 0
         guard stored == Int64(bitPattern: flush.from.raw) else { return }
+        closedBefore = max(closedBefore, BooksWriter.openHour(flush.state.foldedAt))
         try write(flush.delta)
         try write(flush.lookups)
         for chunk in flush.chunks { try write(chunk) }
@@ -112,18 +114,32 @@ final class BooksWriter {
 
     private func write(_ delta: borrowing DeltaTable) throws(SQLiteError) {
         var together = CellTable()
-        // Of hours that are summed up already.
+        // Of hours that are over, or without a number.
         var late = CellTable()
-        let rolled = self.rolled
-        upsert.bind(1, Schema.Span.hour.rawValue)
-        try delta.forEachSorted { (key, figures) throws(SQLiteError) in
-            try write(key, figures)
-            if rolled.holds(key.hour, key.customer) { late.add(figures, to: late.find(key)) }
+        let numbers = try numbers(delta.allBuckets)
+        try delta.forEachRecent(numbers) { (id, figures) throws(SQLiteError) in try write(id, figures) }
+        try delta.forEachLate(numbers) { (key, figures) throws(SQLiteError) in
+            late.add(figures, to: late.find(key))
+            if late.count >= lateRows { try writeLate(&late) }
         }
+        try delta.forEachWide { (key, figures) throws(SQLiteError) in
+            if let number = buckets?.number(Bucket(key)), key.hour >= closedBefore {
+                return try write(RecentKey.id(key.customer, number), figures)
+            }
+            late.add(figures, to: late.find(key))
+            if late.count >= lateRows { try writeLate(&late) }
+        }
+        try writeLate(&late)
         delta.forEachTogether { together.add($1, to: together.find($0)) }
         try write(together, .hour, .together)
         try writeCoarse(together, .together)
+    }
+
+    /// Writes rows of every span, and empties the table.
+    private func writeLate(_ late: inout CellTable) throws(SQLiteError) {
+        try write(late, .hour, .each)
         try writeCoarse(late, .each)
+        late.reset()
     }
 
     /// Adds to days, months and totals. Each is summed in memory first: fewer rows to touch than the one before.
@@ -156,6 +172,59 @@ final class BooksWriter {
         try write(customers, span, .customers)
     }
 
+    /// The numbers of buckets among the recent ones; `none` for those of hours that are over, and when there are too many.
+    private func numbers(_ all: [Bucket]) throws(SQLiteError) -> [UInt32] {
+        var known = try knownBuckets()
+        // One owner: no copy when it grows.
+        buckets = nil
+        var numbers = [UInt32](repeating: RecentBuckets.none, count: all.count)
+        var isNew = false
+        for (place, bucket) in all.enumerated() where bucket.hour >= closedBefore {
+            if let number = known.number(bucket) {
+                numbers[place] = number
+                continue
+            }
+            guard known.count < mostBuckets else { continue }
+            let number = known.add(bucket)
+            numbers[place] = number
+            isNew = true
+            putBucket.bind(1, Int64(number))
+            putBucket.bind(2, Int64(bucket.hour))
+            putBucket.bind(3, Int64(bucket.feature))
+            putBucket.bind(4, Int64(bucket.model))
+            putBucket.bind(5, Int64(bucket.provider))
+            putBucket.bind(6, Int64(bucket.eventName))
+            try putBucket.run()
+        }
+        if isNew { try bucketsChanged(known) } else { buckets = known }
+        return numbers
+    }
+
+    private func knownBuckets() throws(SQLiteError) -> RecentBuckets {
+        if let buckets { return buckets }
+        let known = try RecentBuckets(database)
+        buckets = known
+        return known
+    }
+
+    /// So that readers see it, too.
+    private func bucketsChanged(_ known: RecentBuckets) throws(SQLiteError) {
+        buckets = known
+        try database.execute("UPDATE meta SET value = value + 1 WHERE key = 'buckets'")
+    }
+
+    private func write(_ id: Int64, _ figures: borrowing Figures) throws(SQLiteError) {
+        addRecent.bind(1, id)
+        addRecent.bind(2, figures.events)
+        addRecent.bind(3, figures.unpriced)
+        addRecent.bind(figures.usageUnits, 4)
+        addRecent.bind(figures.inputTokens, 6)
+        addRecent.bind(figures.outputTokens, 8)
+        addRecent.bind(figures.cost, 10)
+        addRecent.bind(figures.revenue, 12)
+        try addRecent.run()
+    }
+
     private func write(_ table: borrowing CellTable, _ span: Schema.Span, _ rows: Schema.Rows) throws(SQLiteError) {
         upsert.bind(1, span.code(rows))
         // In the order of the primary key, so that neighbours share pages.
@@ -171,18 +240,12 @@ final class BooksWriter {
         upsert.bind(7, Int64(key.eventName))
         upsert.bind(8, figures.events)
         upsert.bind(9, figures.unpriced)
-        bind(figures.usageUnits, 10)
-        bind(figures.inputTokens, 12)
-        bind(figures.outputTokens, 14)
-        bind(figures.cost, 16)
-        bind(figures.revenue, 18)
+        upsert.bind(figures.usageUnits, 10)
+        upsert.bind(figures.inputTokens, 12)
+        upsert.bind(figures.outputTokens, 14)
+        upsert.bind(figures.cost, 16)
+        upsert.bind(figures.revenue, 18)
         try upsert.run()
-    }
-
-    private func bind(_ total: Int128, _ index: Int32) {
-        let split = SplitSum(total)
-        upsert.bind(index, split.high)
-        upsert.bind(index + 1, split.low)
     }
 
     private func write(_ lookups: LookupDelta) throws(SQLiteError) {
@@ -251,42 +314,65 @@ final class BooksWriter {
     /// what comes late.
     static func openHour(_ time: Timestamp) -> Int32 { Int32(max(0, time.nanoseconds / Timestamp.nanosecondsPerHour - 1)) }
 
-    /// Sums up the hours before `end`, slice by slice, until `mustEnd`.
+    /// Moves the hours before `end` and sums them up, slice by slice, until `mustEnd`.
     func roll(to end: Int32, _ mustEnd: () -> Bool) throws(SQLiteError) {
-        while rolled.hour < end, !mustEnd() {
-            var next = rolled
-            try transaction { () throws(SQLiteError) in next = try rollSlice(to: end) }
-            rolled = next
+        closedBefore = max(closedBefore, end)
+        while try knownBuckets().firstHour < closedBefore, !mustEnd() {
+            var next = (searched, searchedFor)
+            try transaction { () throws(SQLiteError) in next = try rollSlice() }
+            (searched, searchedFor) = next
             database.checkpoint()
         }
     }
 
-    private func rollSlice(to end: Int32) throws(SQLiteError) -> Rolled {
+    /// The result is where the next slice begins, and for which hours.
+    private func rollSlice() throws(SQLiteError) -> (Int64, Int32) {
+        var known = try knownBuckets()
+        let end = searched == 0 ? closedBefore : searchedFor
+        let closed = known.all.map { $0.map { $0.hour < end } ?? false }
         var hours = CellTable(capacity: 1024)
-        var next = Rolled(hour: end, customer: 0)
-        var last = Rolled()
-        var rows = 0
-        readUnrolled.bind(1, Int64(rolled.hour))
-        readUnrolled.bind(2, Int64(rolled.customer))
-        readUnrolled.bind(3, Int64(end))
-        defer { readUnrolled.reset() }
-        while try readUnrolled.step() {
-            var key = Books.key(readUnrolled)
-            let place = Rolled(hour: key.hour, customer: key.customer)
-            // A slice ends where a customer of an hour does.
-            if rows >= BooksWriter.rolledRows, place != last {
-                next = place
+        var moved: [Int64] = []
+        var looked = 0
+        var next: Int64?
+        readRecent.bind(1, searched)
+        readRecent.bind(2, Int64.max)
+        defer { readRecent.reset() }
+        while try readRecent.step() {
+            let id = readRecent.integer(0)
+            if moved.count >= rolledRows || looked >= searchedRows {
+                next = id
                 break
             }
-            last = place
-            rows += 1
-            key.hour = key.hour / 24 * 24
-            hours.add(Books.figures(readUnrolled), to: hours.find(key))
+            looked += 1
+            let number = RecentKey.bucket(id)
+            guard number < closed.count, closed[number], let bucket = known.all[number] else { continue }
+            var key = CellKey(bucket)
+            key.customer = RecentKey.customer(id)
+            hours.add(Books.figures(readRecent, at: 1), to: hours.find(key))
+            moved.append(id)
         }
-        readUnrolled.reset()
+        readRecent.reset()
+        for id in moved {
+            deleteRecent.bind(1, id)
+            try deleteRecent.run()
+        }
+        try write(hours, .hour, .each)
         try writeCoarse(hours, .each)
-        try put("rolled_hour", Int64(next.hour))
-        try put("rolled_customer", Int64(next.customer))
-        return next
+        if let next { return (next, end) }
+        // All of them are moved.
+        buckets = nil
+        known.remove(before: end)
+        try database.execute("DELETE FROM buckets WHERE start < \(end)")
+        try bucketsChanged(known)
+        return (0, end)
+    }
+}
+
+extension Statement {
+    /// A sum in two columns.
+    fileprivate func bind(_ total: Int128, _ index: Int32) {
+        let split = SplitSum(total)
+        bind(index, split.high)
+        bind(index + 1, split.low)
     }
 }

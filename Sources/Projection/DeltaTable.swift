@@ -14,7 +14,7 @@
 internal import Core
 
 /// What an event is counted by, but for its customer.
-struct Bucket: Equatable {
+struct Bucket: Hashable {
     var hour: Int32
     var feature: StringID
     var model: StringID
@@ -315,39 +315,72 @@ struct DeltaTable: ~Copyable {
         for (number, bucket) in buckets.all.enumerated() { try visit(CellKey(bucket), buckets.figures(number)) }
     }
 
-    /// Hands on every cell in the order of the rollups' key; the few wide ones last.
-    func forEachSorted<E>(_ visit: (CellKey, borrowing Figures) throws(E) -> Void) throws(E) {
-        // Two words compare faster than six numbers: hours, and the names of buckets, are numbered anew, in their order.
-        let buckets = buckets.all
-        var rank = [UInt32](repeating: 0, count: buckets.count)
-        let order = buckets.indices.sorted { Bucket.isBefore(buckets[$0], buckets[$1]) }
-        for (place, number) in order.enumerated() { rank[number] = UInt32(place) }
+    /// The buckets, by their numbers.
+    var allBuckets: [Bucket] { buckets.all }
+
+    /// Hands on the cells of buckets that have a number among the recent ones (`numbers` has one for each bucket, or `none`), in the order
+    /// of their keys.
+    func forEachRecent<E>(_ numbers: [UInt32], _ visit: (Int64, borrowing Figures) throws(E) -> Void) throws(E) {
         var places: [Place] = []
         places.reserveCapacity(narrowCount)
         for number in 0..<narrowCount {
-            let bucket = Int(cells[number].bucket)
-            let hour = UInt32(bitPattern: buckets[bucket].hour) ^ 0x8000_0000
-            places.append(
-                Place(
-                    high: UInt64(hour) << 32 | UInt64(cells[number].customer), low: UInt64(rank[bucket]) << 32 | UInt64(number)))
+            let bucket = numbers[Int(cells[number].bucket)]
+            guard bucket != RecentBuckets.none else { continue }
+            places.append(Place(id: RecentKey.id(cells[number].customer, bucket), number: number))
         }
-        places.sort { $0.high != $1.high ? $0.high < $1.high : $0.low < $1.low }
+        Place.sort(&places)
         let ahead = 8
         for index in places.indices {
             if index + ahead < places.count { Core.prefetch(UnsafeRawPointer(cells + places[index + ahead].number)) }
-            let number = places[index].number
+            try visit(places[index].id, cells[places[index].number].figures)
+        }
+    }
+
+    /// Hands on the cells of buckets that have no such number, in no order.
+    func forEachLate<E>(_ numbers: [UInt32], _ visit: (CellKey, borrowing Figures) throws(E) -> Void) throws(E) {
+        guard numbers.contains(RecentBuckets.none) else { return }
+        for number in 0..<narrowCount where numbers[Int(cells[number].bucket)] == RecentBuckets.none {
             try visit(key(number), cells[number].figures)
         }
-        for number in wide.sortedByKey() { try visit(wide.all[number].key, wide.all[number].figures) }
+    }
+
+    /// Hands on the cells whose sums do not fit into 64 bits.
+    func forEachWide<E>(_ visit: (CellKey, borrowing Figures) throws(E) -> Void) throws(E) {
+        for cell in wide.all { try visit(cell.key, cell.figures) }
     }
 }
 
-/// Where a cell comes in the order of the rollups' key, and its number.
-private struct Place {
-    var high: UInt64
-    var low: UInt64
+/// A cell by its key among the recent rows.
+private struct Place: BitwiseCopyable {
+    var id: Int64
+    var number: Int
 
-    var number: Int { Int(low & 0xFFFF_FFFF) }
+    /// Sorts by digits of eleven bits, the lowest first, leaving out bits that are the same in all: for some hundred thousand customers
+    /// and some thousand buckets three passes, where comparing takes twenty.
+    static func sort(_ places: inout [Place]) {
+        guard let first = places.first else { return }
+        var differing: UInt64 = 0
+        for place in places { differing |= UInt64(bitPattern: place.id ^ first.id) }
+        var sorted = places
+        while differing != 0 {
+            let shift = UInt64(differing.trailingZeroBitCount)
+            var starts = [Int](repeating: 0, count: 2048)
+            for place in places { starts[Int(UInt64(bitPattern: place.id) >> shift & 2047)] += 1 }
+            var sum = 0
+            for digit in 0..<2048 {
+                let count = starts[digit]
+                starts[digit] = sum
+                sum += count
+            }
+            for place in places {
+                let digit = Int(UInt64(bitPattern: place.id) >> shift & 2047)
+                sorted[starts[digit]] = place
+                starts[digit] += 1
+            }
+            swap(&places, &sorted)
+            differing &= ~(2047 << shift)
+        }
+    }
 }
 
 extension Bucket {

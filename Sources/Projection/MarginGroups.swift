@@ -98,25 +98,19 @@ extension Books {
         }
         do {
             try read(run.span, rows, Int64(run.from)..<Int64(run.to), filter, &groups)
-            // Hours that are not summed up yet are rows of their own.
-            guard rows != .together, run.span != .hour else { return }
-            let to = run.span == .all ? Int64(Int32.max) : Int64(run.to)
-            let from = max(Int64(run.from), Int64(rolled.hour))
-            if from < to { try read(.hour, .each, from..<to, filter, &groups, unrolled: true) }
         } catch {
             throw .sqlite(error)
         }
     }
 
     private func read(
-        _ span: Schema.Span, _ rows: Schema.Rows, _ range: Range<Int64>, _ filter: ResolvedFilter, _ groups: inout MarginGroups,
-        unrolled: Bool = false
+        _ span: Schema.Span, _ rows: Schema.Rows, _ range: Range<Int64>, _ filter: ResolvedFilter, _ groups: inout MarginGroups
     ) throws(SQLiteError) {
         guard filter.customer != noString else {
             readRange.bind(1, span.code(rows))
             readRange.bind(2, range.lowerBound)
             readRange.bind(3, range.upperBound)
-            return try add(readRange, filter, &groups, unrolled)
+            return try add(readRange, filter, &groups)
         }
         // The customer stands behind the start in the key: from one start that exists to the next.
         var start = range.lowerBound
@@ -130,17 +124,15 @@ extension Books {
             readCustomer.bind(1, span.code(rows))
             readCustomer.bind(2, start)
             readCustomer.bind(3, Int64(filter.customer))
-            try add(readCustomer, filter, &groups, unrolled)
+            try add(readCustomer, filter, &groups)
             start += 1
         }
     }
 
-    private func add(
-        _ rows: Statement, _ filter: ResolvedFilter, _ groups: inout MarginGroups, _ unrolled: Bool
-    ) throws(SQLiteError) {
+    private func add(_ rows: Statement, _ filter: ResolvedFilter, _ groups: inout MarginGroups) throws(SQLiteError) {
         while try rows.step() {
             let key = Books.key(rows)
-            guard filter.matches(key), !unrolled || !rolled.holds(key.hour, key.customer) else { continue }
+            guard filter.matches(key) else { continue }
             groups.add(key, at: Int64(key.hour) * Timestamp.nanosecondsPerHour, Books.figures(rows))
         }
     }
@@ -157,38 +149,27 @@ extension Books {
         return key
     }
 
-    @inline(__always) static func figures(_ row: Statement) -> Figures {
+    /// From the column of the count of events on.
+    @inline(__always) static func figures(_ row: Statement, at first: Int32 = 6) -> Figures {
         var figures = Figures()
-        figures.events = row.integer(6)
-        figures.unpriced = row.integer(7)
-        figures.usageUnits = SplitSum.joined(row.integer(8), row.integer(9))
-        figures.inputTokens = SplitSum.joined(row.integer(10), row.integer(11))
-        figures.outputTokens = SplitSum.joined(row.integer(12), row.integer(13))
-        figures.cost = SplitSum.joined(row.integer(14), row.integer(15))
-        figures.revenue = SplitSum.joined(row.integer(16), row.integer(17))
+        figures.events = row.integer(first)
+        figures.unpriced = row.integer(first + 1)
+        figures.usageUnits = SplitSum.joined(row.integer(first + 2), row.integer(first + 3))
+        figures.inputTokens = SplitSum.joined(row.integer(first + 4), row.integer(first + 5))
+        figures.outputTokens = SplitSum.joined(row.integer(first + 6), row.integer(first + 7))
+        figures.cost = SplitSum.joined(row.integer(first + 8), row.integer(first + 9))
+        figures.revenue = SplitSum.joined(row.integer(first + 10), row.integer(first + 11))
         return figures
     }
 
     /// All-time figures of a customer, as far as they are in the file.
     func totals(of customer: StringID) throws(SQLiteError) -> Figures {
         var sum = Figures()
-        func add(_ span: Schema.Span, _ rows: Schema.Rows, _ start: Int64) throws(SQLiteError) {
-            readCustomer.bind(1, span.code(rows))
-            readCustomer.bind(2, start)
-            readCustomer.bind(3, Int64(customer))
-            while try readCustomer.step() { sum.add(Books.figures(readCustomer)) }
-        }
-        try add(.all, .customers, 0)
-        var hour = Int64(rolled.hour)
-        while true {
-            nextStart.bind(1, Schema.Span.hour.rawValue)
-            nextStart.bind(2, hour)
-            nextStart.bind(3, Int64(Int32.max))
-            guard try nextStart.step() else { return sum }
-            hour = nextStart.integer(0)
-            nextStart.reset()
-            if !rolled.holds(Int32(truncatingIfNeeded: hour), customer) { try add(.hour, .each, hour) }
-            hour += 1
-        }
+        readCustomer.bind(1, Schema.Span.all.code(.customers))
+        readCustomer.bind(2, 0)
+        readCustomer.bind(3, Int64(customer))
+        while try readCustomer.step() { sum.add(Books.figures(readCustomer)) }
+        try readRecent(of: customer, where: { _ in true }) { sum.add($1) }
+        return sum
     }
 }

@@ -35,6 +35,9 @@ extension Projection {
                 filter, groupBy: query.groupBy, zone: needsDates ? rules : nil, earliest: folder.earliest, latest: folder.latest)
             groups.dates = plan.dates
             for run in plan.runs { try books.read(run, filter, into: &groups) }
+            if filter.customer != noString || groups.needsCustomers {
+                try QueryError.wrap { () throws(SQLiteError) in try books.readRecent(plan, filter, into: &groups) }
+            }
             forEachUnstored(of: filter.customer, byCustomer: groups.needsCustomers) { key, figures in
                 guard plan.takesHour(key.hour), filter.matches(key) else { return }
                 groups.add(key, at: Int64(key.hour) * Timestamp.nanosecondsPerHour, figures)

@@ -2,7 +2,8 @@
 //
 // A sum of picodollars or of millionths is stored as two integers: `…_hi` = floor(sum / 10^12) and `…_lo` = the rest, from 0
 // to 10^12 - 1. For money that is whole dollars and picodollars; for quantities it is millions of units and millionths. One
-// event adds at most 9,223,372 to `…_hi`, so a column overflows after 10^12 events of the largest amount, not before.
+// event adds at most 9,223,372 to `…_hi`, so a column overflows after 10^12 events of the largest amount, not before. In the table
+// `recent` the rest is not carried over: there `…_lo` may be more (`addRecent`).
 //
 // Every fact a table holds can be read again from the journal: the file may be deleted at any time.
 
@@ -11,7 +12,7 @@ internal import Core
 
 enum Schema {
     /// Raised whenever a table or the meaning of a column changes; a file of another version is made anew.
-    static let version: Int64 = 6
+    static let version: Int64 = 7
     /// "Purs", in the header of the file.
     static let applicationID: Int64 = 0x5075_7273
 
@@ -19,8 +20,8 @@ enum Schema {
     /// 0 and 4 more: what is not asked by customer is then read from few rows however many customers there are. Rows of a customer
     /// whatever the events were for have 8 more and no other name; there are none by the hour.
     ///
-    /// Single customers' rows of the last hours stand by the hour only: those from `meta.rolled_hour` (of that hour, from
-    /// `meta.rolled_customer`) on are not in the rows of days, months and everything (`BooksWriter`). The views add them.
+    /// Single customers' rows of the last hours stand in a table of their own (`Recent`) and are in none of these yet. The views
+    /// add them.
     enum Span: Int64, CaseIterable {
         case hour = 0
         case day = 1
@@ -62,13 +63,23 @@ enum Schema {
             cost_hi INTEGER NOT NULL, cost_lo INTEGER NOT NULL,
             revenue_hi INTEGER NOT NULL, revenue_lo INTEGER NOT NULL,
             PRIMARY KEY(span, start, customer, feature, model, provider, event_name)) WITHOUT ROWID;
+        CREATE TABLE buckets(
+            id INTEGER PRIMARY KEY, start INTEGER NOT NULL, feature INTEGER NOT NULL, model INTEGER NOT NULL,
+            provider INTEGER NOT NULL, event_name INTEGER NOT NULL);
+        CREATE TABLE recent(
+            id INTEGER PRIMARY KEY, events INTEGER NOT NULL, unpriced_events INTEGER NOT NULL,
+            usage_units_hi INTEGER NOT NULL, usage_units_lo INTEGER NOT NULL,
+            input_tokens_hi INTEGER NOT NULL, input_tokens_lo INTEGER NOT NULL,
+            output_tokens_hi INTEGER NOT NULL, output_tokens_lo INTEGER NOT NULL,
+            cost_hi INTEGER NOT NULL, cost_lo INTEGER NOT NULL,
+            revenue_hi INTEGER NOT NULL, revenue_lo INTEGER NOT NULL);
         CREATE TABLE chunks(
             position INTEGER PRIMARY KEY, end_position INTEGER NOT NULL, first_sequence INTEGER NOT NULL, events INTEGER NOT NULL,
             earliest INTEGER NOT NULL, latest INTEGER NOT NULL, filter BLOB NOT NULL);
         CREATE TABLE corrections(
             sequence INTEGER PRIMARY KEY, position INTEGER NOT NULL, flags INTEGER NOT NULL, cost INTEGER NOT NULL);
         CREATE TABLE dropped_hours(hour INTEGER PRIMARY KEY);
-        INSERT INTO meta VALUES('rolled_hour', 0), ('rolled_customer', 0);
+        INSERT INTO meta VALUES('buckets', 0);
         \(view("hourly", .hour)); \(view("daily", .day)); \(view("monthly", .month)); \(view("totals", .all));
         CREATE VIEW customer_list AS SELECT n.text AS customer, c.first_name, c.last_name, c.email, c.phone_number,
             CASE c.source WHEN 1 THEN 'EVENT_AUTO_CREATED' ELSE 'MANUAL' END AS source,
@@ -108,14 +119,14 @@ enum Schema {
             """
     }
 
-    /// The rows of a span with those by the hour that are not in them yet.
+    /// The rows of a span with those of hours that are not in them yet.
     private static func rows(_ span: Span) -> String {
         let names = "customer, feature, model, provider, event_name"
         let start: String
         switch span {
-        case .hour: return "(SELECT * FROM rollups WHERE span = 0)"
-        case .day: start = "start / 24 * 24"
-        case .month: start = "CAST(strftime('%s', start * 3600, 'unixepoch', 'start of month') AS INTEGER) / 3600"
+        case .hour: start = "b.start"
+        case .day: start = "b.start / 24 * 24"
+        case .month: start = "CAST(strftime('%s', b.start * 3600, 'unixepoch', 'start of month') AS INTEGER) / 3600"
         case .all: start = "0"
         }
         var columns = ["events", "unpriced_events"]
@@ -129,8 +140,8 @@ enum Schema {
         return """
             (SELECT start, \(names), \(sums.joined(separator: ", ")) FROM (
                 SELECT start, \(names), \(all) FROM rollups WHERE span = \(span.rawValue)
-                UNION ALL SELECT \(start), \(names), \(all) FROM rollups WHERE span = 0 AND (start, customer) >=
-                    ((SELECT value FROM meta WHERE key = 'rolled_hour'), (SELECT value FROM meta WHERE key = 'rolled_customer')))
+                UNION ALL SELECT \(start), r.id >> 31, b.feature, b.model, b.provider, b.event_name, \(all)
+                    FROM recent r JOIN buckets b ON b.id = r.id & 2147483647)
             GROUP BY start, \(names))
             """
     }
@@ -149,6 +160,19 @@ enum Schema {
             ON CONFLICT DO UPDATE SET \(updates.joined(separator: ","))
             """
     }
+
+    /// Adds to a row of an hour that is not summed up. The rest of a sum is not carried over: each time adds less than 10^12, so nine
+    /// million times fit, and a row is added to once a flush (twice, with an amount near the largest there is) and moved two hours after.
+    static var addRecent: String {
+        var columns = ["events", "unpriced_events"]
+        for sum in sumColumns { columns += ["\(sum)_hi", "\(sum)_lo"] }
+        let places = (0...columns.count).map { "?\($0 + 1)" }.joined(separator: ",")
+        let updates = columns.map { "\($0) = \($0) + excluded.\($0)" }.joined(separator: ",")
+        return "INSERT INTO recent VALUES(\(places)) ON CONFLICT DO UPDATE SET \(updates)"
+    }
+
+    /// Column 0: the key; 1, 2: counts; 3…12: sums.
+    static let readRecent = "SELECT * FROM recent WHERE id BETWEEN ?1 AND ?2 ORDER BY id"
 
     /// Columns 0-5: start and the five names; 6, 7: counts; 8…17: sums.
     static let readRollups = """

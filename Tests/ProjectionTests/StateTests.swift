@@ -37,7 +37,16 @@ func correct(_ journal: TestJournal) throws {
 func dump(_ projection: Projection) throws -> [String] {
     let database = try #require(projection.books).database
     var lines: [String] = []
-    for (table, order) in [("rollups", "1, 2, 3, 4, 5, 6, 7"), ("names", "1"), ("customers", "1"), ("corrections", "1")] {
+    // Buckets have numbers in the order they were met, and sums are carried over or not by when they were written.
+    let unit = SplitSum.unit
+    let sums = Schema.sumColumns.map { "\($0)_hi + \($0)_lo / \(unit), \($0)_lo % \(unit)" }.joined(separator: ", ")
+    let recent = """
+        (SELECT r.id >> 31, b.start, b.feature, b.model, b.provider, b.event_name, r.events, r.unpriced_events, \(sums)
+        FROM recent r JOIN buckets b ON b.id = r.id & 2147483647)
+        """
+    for (table, order) in [
+        ("rollups", "1, 2, 3, 4, 5, 6, 7"), (recent, "1, 2, 3, 4, 5, 6"), ("names", "1"), ("customers", "1"), ("corrections", "1"),
+    ] {
         let rows = try Statement(database, "SELECT * FROM \(table) ORDER BY \(order)")
         while try rows.step() {
             lines.append(table + (0..<19).map { String(decoding: rows.bytes($0), as: UTF8.self) }.joined(separator: "|"))

@@ -168,6 +168,7 @@ def read_meanwhile(case):
         client.start()
     books = daemon.state / "books.db"
     eventually("books.db", books.exists)
+    events = "SELECT total(events) FROM (SELECT events FROM rollups UNION ALL SELECT events FROM recent)"
     checks, problems = [0, 0], []
     ending = threading.Event()
 
@@ -180,10 +181,10 @@ def read_meanwhile(case):
                     result = reader.execute("PRAGMA integrity_check").fetchall()
                     if result != [("ok",)]:
                         problems.append(str(result[:3]))
-                    before = reader.execute("SELECT total(events) FROM rollups").fetchone()
+                    before = reader.execute(events).fetchone()
                     if which:
                         ending.wait(1)
-                    if reader.execute("SELECT total(events) FROM rollups").fetchone() != before:
+                    if reader.execute(events).fetchone() != before:
                         problems.append("a snapshot changed")
                     checks[which] += 1
             except sqlite3.OperationalError as error:
