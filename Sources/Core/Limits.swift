@@ -208,8 +208,9 @@ public enum Limits {
     public static let projectionBuckets = 65_536
     /// Descriptions of chunks (16 KiB each, one for a MiB of journal or 10,000 events) that make it flush at once.
     public static let projectionChunks = 256
-    /// What twice `projectionCellsMost`, twice `projectionChunks` and one query of `marginGroups` take together.
-    public static let projectionBytes = 176 * 1024 * 1024
+    /// What twice `projectionCellsMost`, sorting them, twice `projectionChunks`, `projectionBuckets` and one query of `marginGroups` take
+    /// together.
+    public static let projectionBytes = 208 * 1024 * 1024
     /// One long query with its groups and sums.
     public static let longQueryBytes = 64 * 1024 * 1024
     /// Groups of one margins answer that are listed; the totals are over all.
