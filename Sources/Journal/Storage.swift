@@ -2,7 +2,7 @@
 // (`FileStorage`) and on a simulated disk that forgets what was not synced.
 //
 // Every call either did what it says or throws; a short write is a failed write. Calls block: writing and syncing happen
-// on the journal thread, reading a record back may happen on the loop.
+// on the journal thread (a write that goes on beside the loop is not made through here), reading a record back may happen on the loop.
 
 /// What failed, and the kernel's number for why.
 public struct StorageError: Error, Equatable, Sendable {

@@ -2,7 +2,7 @@
 // thread and the thread of the keys' files ring it, one handle each.
 //
 // One turn: readable sockets are read and their bytes given to the server; then, before sleeping, `beforeSleep` writes what may
-// go out and hands the batch that filled meanwhile to the journal thread, unless it is to fill for a moment longer (`CommitPace`). So
+// go out and has the batch that filled meanwhile made durable (`Commits`), unless it is to fill for a moment longer (`CommitPace`). So
 // a quiet event is committed at once and a burst shares one commit.
 //
 // Ownership: libuv keeps the pointers it is given until the close callback. Every handle is a heap allocation that ends there
